@@ -1,0 +1,1 @@
+"""Limits and accounting: cgroup v1, v2 and hybrid."""

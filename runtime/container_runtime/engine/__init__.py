@@ -1,0 +1,1 @@
+"""Containers and what happens to them."""

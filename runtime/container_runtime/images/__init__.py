@@ -1,0 +1,1 @@
+"""Images: store, registry, import, and the machine's own root."""

@@ -1,0 +1,212 @@
+"""The system calls, and nothing above them: the only module that knows ctypes.
+
+Every function raises ``OSError`` with errno set when the kernel refuses, and otherwise returns what the kernel
+returned. Flags and structures are those of the man pages named in each docstring.
+
+This module is imported by the launcher, whose memory is copied by every container's fork: it imports little and
+builds its argument types once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+
+# System call numbers, asm/unistd_64.h (x86-64) and asm-generic/unistd.h (aarch64); above 423 they are the same
+# everywhere.
+_NUMBERS = {
+    "x86_64": {"pivot_root": 155, "capget": 125, "capset": 126, "seccomp": 317, "bpf": 321, "keyctl": 250},
+    "aarch64": {"pivot_root": 41, "capget": 90, "capset": 91, "seccomp": 277, "bpf": 280, "keyctl": 219},
+}
+_SAME_EVERYWHERE = {"pidfd_send_signal": 424, "pidfd_open": 434, "clone3": 435, "openat2": 437}
+
+MACHINE = os.uname().machine
+
+# mount(2), linux/mount.h
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
+MS_REMOUNT, MS_DIRSYNC, MS_NOATIME, MS_NODIRATIME = 32, 128, 1024, 2048
+MS_BIND, MS_MOVE, MS_REC, MS_SILENT = 4096, 8192, 16384, 32768
+MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED = 1 << 17, 1 << 18, 1 << 19, 1 << 20
+MS_RELATIME, MS_STRICTATIME, MS_SYNCHRONOUS = 1 << 21, 1 << 24, 16
+MNT_DETACH, UMOUNT_NOFOLLOW = 2, 8
+
+# clone(2), linux/sched.h
+CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x2000000, 0x4000000, 0x8000000
+CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
+CLONE_PIDFD, CLONE_PARENT, CLONE_INTO_CGROUP = 0x1000, 0x8000, 0x200000000
+
+# openat2(2), linux/openat2.h
+RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS = 0x01, 0x02, 0x04
+RESOLVE_BENEATH, RESOLVE_IN_ROOT = 0x08, 0x10
+
+# prctl(2), linux/prctl.h
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NAME, PR_CAPBSET_DROP = 1, 4, 8, 15, 24
+PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_SET_CHILD_SUBREAPER = 38, 47, 36
+PR_CAP_AMBIENT_RAISE, PR_CAP_AMBIENT_CLEAR_ALL = 2, 4
+
+# seccomp(2)
+SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_LOG = 1, 2
+
+# PyDLL, not CDLL: the interpreter lock is held during the call. A child made by clone3 must not find the lock taken
+# by a thread that it does not have.
+_libc = ctypes.PyDLL(None, use_errno=True)
+_syscall = _libc.syscall
+_syscall.restype = ctypes.c_long
+_Long = ctypes.c_long
+_Pointer = ctypes.c_void_p
+
+
+def _check(result: int, path: str | bytes | None = None) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), path)
+    return result
+
+
+def _number(name: str) -> int:
+    if name in _SAME_EVERYWHERE:
+        return _SAME_EVERYWHERE[name]
+    try:
+        return _NUMBERS[MACHINE][name]
+    except KeyError:
+        raise OSError(38, f"system call {name} is not known for the architecture {MACHINE}") from None
+
+
+def _encode(text: str | bytes | None) -> bytes | None:
+    return None if text is None else os.fsencode(text)
+
+
+def mount(source: str | None, target: str, kind: str | None, flags: int = 0, data: str | None = None) -> None:
+    """mount(2). ``target`` may be a ``/proc/self/fd/N`` path, which is how a checked descriptor is mounted upon."""
+    result = _libc.mount(
+        _encode(source), _encode(target), _encode(kind), ctypes.c_ulong(flags), None if data is None else os.fsencode(data)
+    )
+    _check(result, target)
+
+
+def umount(target: str, flags: int = 0) -> None:
+    """umount2(2)."""
+    _check(_libc.umount2(_encode(target), flags), target)
+
+
+def pivot_root(new_root: str, put_old: str) -> None:
+    """pivot_root(2)."""
+    _check(_syscall(_Long(_number("pivot_root")), _encode(new_root), _encode(put_old)), new_root)
+
+
+def unshare(flags: int) -> None:
+    """unshare(2). A namespace of a thread only where the man page says so (network, mount, cgroup, IPC, UTS)."""
+    _check(_libc.unshare(ctypes.c_int(flags)))
+
+
+def setns(descriptor: int, flags: int) -> None:
+    """setns(2) into the namespaces ``flags`` of a pidfd, or into a namespace descriptor."""
+    _check(_libc.setns(ctypes.c_int(descriptor), ctypes.c_int(flags)))
+
+
+def sethostname(name: str) -> None:
+    """sethostname(2): at most 64 bytes (HOST_NAME_MAX)."""
+    encoded = os.fsencode(name)
+    _check(_libc.sethostname(encoded, ctypes.c_size_t(len(encoded))), name)
+
+
+def setdomainname(name: str) -> None:
+    """setdomainname(2): at most 64 bytes."""
+    encoded = os.fsencode(name)
+    _check(_libc.setdomainname(encoded, ctypes.c_size_t(len(encoded))), name)
+
+
+def clone3(flags: int, cgroup: int | None = None) -> tuple[int, int]:
+    """clone3(2) with CLONE_PIDFD and SIGCHLD, as fork(2) does otherwise: returns twice.
+
+    Returns (0, -1) in the child and (pid as the caller sees it, pidfd) in the parent; the pidfd is close-on-exec.
+    ``cgroup``: descriptor of a cgroup v2 directory that the child is born in (Linux 5.7).
+
+    The interpreter is not told that it was forked: the child may go on in Python only if the caller had one thread,
+    and has to end by execve(2) or ``os._exit``.
+    """
+    pidfd = ctypes.c_int(-1)
+    if cgroup is not None:
+        flags |= CLONE_INTO_CGROUP
+    # struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
+    # set_tid_size, cgroup (CLONE_ARGS_SIZE_VER2 = 88 bytes).
+    arguments = ctypes.create_string_buffer(
+        struct.pack("=11Q", flags | CLONE_PIDFD, ctypes.addressof(pidfd), 0, 0, 17, 0, 0, 0, 0, 0, cgroup or 0), 88
+    )
+    pid = _check(_syscall(_Long(_number("clone3")), _Pointer(ctypes.addressof(arguments)), ctypes.c_size_t(88)))
+    return (0, -1) if pid == 0 else (pid, pidfd.value)
+
+
+def pidfd_open(pid: int) -> int:
+    """pidfd_open(2): a close-on-exec descriptor that poll(2) reports readable when the process has ended."""
+    return _check(_syscall(_Long(_number("pidfd_open")), ctypes.c_int(pid), ctypes.c_uint(0)))
+
+
+def pidfd_send_signal(pidfd: int, signal: int) -> None:
+    """pidfd_send_signal(2). ProcessLookupError where the process has been reaped."""
+    _check(_syscall(_Long(_number("pidfd_send_signal")), ctypes.c_int(pidfd), ctypes.c_int(signal), None, ctypes.c_uint(0)))
+
+
+def openat2(directory: int, path: str | bytes, flags: int, mode: int = 0, resolve: int = RESOLVE_IN_ROOT) -> int:
+    """openat2(2): ``path`` resolved as ``resolve`` allows, by default with ``directory`` as its root.
+
+    The descriptor is close-on-exec whatever ``flags`` say. EAGAIN (a rename raced with "..") is tried again here, at
+    most 128 times, as the man page asks.
+    """
+    how = ctypes.create_string_buffer(struct.pack("=3Q", flags | os.O_CLOEXEC, mode, resolve), 24)
+    encoded = os.fsencode(path)
+    for _ in range(128):
+        result: int = _syscall(
+            _Long(_number("openat2")), ctypes.c_int(directory), encoded, _Pointer(ctypes.addressof(how)), ctypes.c_size_t(24)
+        )
+        if result >= 0 or ctypes.get_errno() != 11:
+            break
+    return _check(result, path)
+
+
+def prctl(option: int, argument: int = 0, argument3: int = 0) -> int:
+    """prctl(2)."""
+    return _check(_libc.prctl(ctypes.c_int(option), ctypes.c_ulong(argument), ctypes.c_ulong(argument3), ctypes.c_ulong(0), ctypes.c_ulong(0)))
+
+
+def capset(effective: int, permitted: int, inheritable: int) -> None:
+    """capset(2) for the calling thread; each set is a bit mask, bit n for capability number n."""
+    header = ctypes.create_string_buffer(struct.pack("=Ii", 0x20080522, 0), 8)  # _LINUX_CAPABILITY_VERSION_3
+    low = 0xFFFFFFFF
+    data = ctypes.create_string_buffer(
+        struct.pack("=6I", effective & low, permitted & low, inheritable & low, effective >> 32, permitted >> 32, inheritable >> 32), 24
+    )
+    _check(_syscall(_Long(_number("capset")), _Pointer(ctypes.addressof(header)), _Pointer(ctypes.addressof(data))))
+
+
+def seccomp_set_filter(program: bytes, flags: int = 0) -> None:
+    """seccomp(2) SECCOMP_SET_MODE_FILTER with a classic BPF program (8 bytes an instruction, host order)."""
+    code = ctypes.create_string_buffer(program, len(program))
+    # struct sock_fprog: unsigned short len, padding to the pointer.
+    head = ctypes.create_string_buffer(struct.pack("@HP", len(program) // 8, ctypes.addressof(code)), 16)
+    _check(_syscall(_Long(_number("seccomp")), ctypes.c_uint(SECCOMP_SET_MODE_FILTER), ctypes.c_uint(flags), _Pointer(ctypes.addressof(head))))
+
+
+def bpf(command: int, attributes: bytes) -> int:
+    """bpf(2) with ``union bpf_attr`` given as its bytes."""
+    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    return _check(_syscall(_Long(_number("bpf")), ctypes.c_int(command), _Pointer(ctypes.addressof(buffer)), ctypes.c_uint(len(attributes))))
+
+
+def address_of(data: bytes) -> tuple[int, object]:
+    """The address of a copy of ``data`` and the object that keeps that copy alive, for structures that point."""
+    buffer = ctypes.create_string_buffer(data, len(data))
+    return ctypes.addressof(buffer), buffer
+
+
+def join_session_keyring(name: str) -> None:
+    """keyctl(2) KEYCTL_JOIN_SESSION_KEYRING: a new session keyring, so that the old one's keys are out of reach."""
+    _check(_syscall(_Long(_number("keyctl")), ctypes.c_int(1), _encode(name), None, None, None))
+
+
+def execve(path: str | bytes, argv: list[bytes], environ: list[bytes]) -> None:
+    """execve(2) without a check of the environment's form: an image may have entries without "="."""
+    arguments = (ctypes.c_char_p * (len(argv) + 1))(*argv, None)
+    environment = (ctypes.c_char_p * (len(environ) + 1))(*environ, None)
+    _check(_libc.execve(_encode(path), arguments, environment), path)

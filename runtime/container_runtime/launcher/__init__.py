@@ -1,0 +1,1 @@
+"""The small process that starts containers from an OCI config."""

@@ -1,0 +1,1 @@
+"""Networks: bridges in a namespace of the engine, addresses, names."""

@@ -1,0 +1,1 @@
+"""The OCI specifications: types, Docker's defaults, seccomp profiles."""
