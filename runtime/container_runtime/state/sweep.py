@@ -1,0 +1,58 @@
+"""What runs left that were killed together with their launcher: removed by whoever starts next.
+
+A run directory whose lock is free belongs to nobody. Its ledger names the cgroups and directories that were made.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from container_runtime.state.paths import runtime_home
+from container_runtime.state.rundir import remove_tree
+
+
+def remove_groups(directory: str) -> None:
+    """rmdir a cgroup and those below it, deepest first; what has gone or is busy is left."""
+    path = Path(directory)
+    below = sorted((entry for entry in path.rglob("*") if entry.is_dir()), key=lambda entry: -len(entry.parts))
+    for entry in [*below, path]:
+        try:
+            entry.rmdir()
+        except OSError:
+            continue
+
+
+def _sweep_run(path: Path) -> None:
+    ledger = path / "ledger"
+    lines = ledger.read_text(errors="replace").splitlines() if ledger.exists() else []
+    for line in lines:
+        kind, _, value = line.partition(" ")
+        # The ledger lies in a directory that only this user can write, and still: nothing that is not a name of ours.
+        if kind == "cgroup" and "pytest-containers" in value and value.startswith("/sys/fs/cgroup"):
+            remove_groups(value)
+        elif kind == "directory" and "layers-of-runs" in value and Path(value).name == path.name:
+            remove_tree(Path(value))
+    remove_tree(path)
+
+
+def sweep(home: Path | None = None) -> list[str]:
+    """Remove what dead runs left; returns the names of the runs that were swept."""
+    swept: list[str] = []
+    home = runtime_home() if home is None else home
+    for path in home.iterdir():
+        try:
+            descriptor = os.open(path / "lock", os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            continue  # no run, or one that is being made
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        else:
+            _sweep_run(path)
+            swept.append(path.name)
+        finally:
+            os.close(descriptor)
+    return swept
