@@ -1,0 +1,328 @@
+"""What a container's first process does between clone3 and execve: the steps of ``operations``, one function each.
+
+Everything that is given a path inside the container resolves it with openat2(2) in the new root, because the image
+decides what lies there: a symbolic link must not lead a mount out of it (CVE-2019-16884, CVE-2021-30465).
+"""
+
+from __future__ import annotations
+
+import _signal  # the C module: ``signal`` imports enum, and every import here is copied by every fork
+import errno
+import os
+import posix
+
+from container_runtime.kernel import syscalls as sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+_PATH_ONLY = os.O_PATH if hasattr(os, "O_PATH") else 0x200000
+_DIRECTORY = os.O_DIRECTORY
+_LOCKED_FLAGS = sys.MS_NOSUID | sys.MS_NODEV | sys.MS_NOEXEC
+
+
+class Child:
+    """The state that steps share: the root's descriptor and the seccomp program."""
+
+    def __init__(self, seccomp: bytes) -> None:
+        self.root = -1
+        self.root_path = ""
+        self.filter = seccomp
+
+    # --- the root filesystem -------------------------------------------------------------------------------------
+
+    def mount_root(self, path: str, kind: str, flags: int, data: str, common: str) -> None:
+        if common:
+            os.chdir(common)
+        sys.mount(kind, path, kind, flags, data)
+        self._open_root(path)
+
+    def bind_root(self, path: str) -> None:
+        # pivot_root(2) wants a mount point.
+        sys.mount(path, path, None, sys.MS_BIND | sys.MS_REC)
+        self._open_root(path)
+
+    def _open_root(self, path: str) -> None:
+        self.root_path = path
+        self.root = os.open(path, _PATH_ONLY | _DIRECTORY | os.O_CLOEXEC)
+
+    def _in_root(self, path: str, flags: int = _PATH_ONLY) -> int:
+        return sys.openat2(self.root, path, flags)
+
+    def _make_parents(self, path: str) -> None:
+        """mkdir -p inside the root; an existing symbolic link to a directory counts as one."""
+        done = ""
+        for part in path.strip("/").split("/"):
+            if not part:
+                continue
+            try:
+                os.close(self._in_root(f"{done}/{part}", _PATH_ONLY | _DIRECTORY))
+            except FileNotFoundError:
+                parent = self._in_root(done or "/", _PATH_ONLY | _DIRECTORY)
+                try:
+                    os.mkdir(part, 0o755, dir_fd=parent)
+                finally:
+                    os.close(parent)
+            done += "/" + part
+
+    def _target(self, path: str, *, directory: bool) -> int:
+        """A descriptor on a mount's destination, which is made where it is missing."""
+        try:
+            return self._in_root(path)
+        except FileNotFoundError:
+            pass
+        if directory:
+            self._make_parents(path)
+        else:
+            above, _, name = path.rstrip("/").rpartition("/")
+            self._make_parents(above)
+            parent = self._in_root(above or "/", _PATH_ONLY | _DIRECTORY)
+            os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o644, dir_fd=parent))
+            os.close(parent)
+        return self._in_root(path)
+
+    def mount(
+        self, path: str, kind: str, source: str, flags: int, clear: int, data: str, propagations: list[int]
+    ) -> None:
+        bind = flags & sys.MS_BIND
+        directory = os.path.isdir(source) if bind else True  # noqa: PTH112
+        target = self._target(path, directory=directory)
+        where = f"/proc/self/fd/{target}"
+        if not bind:
+            sys.mount(source, where, kind, flags, data)
+        else:
+            sys.mount(source, where, None, flags & (sys.MS_BIND | sys.MS_REC))
+            rest = flags & ~(sys.MS_BIND | sys.MS_REC)
+            if rest or clear:
+                # A bind takes its flags by a remount, on the mount that now lies over the target.
+                os.close(target)
+                target = self._in_root(path)
+                where = f"/proc/self/fd/{target}"
+                sys.mount(None, where, None, sys.MS_BIND | sys.MS_REMOUNT | rest)
+        for propagation in propagations:
+            sys.mount(None, where, None, propagation)
+        os.close(target)
+
+    def device(self, path: str, kind: str, major: int, minor: int, mode: int, uid: int, gid: int) -> None:
+        above, _, name = path.rpartition("/")
+        self._make_parents(above)
+        parent = self._in_root(above or "/", _PATH_ONLY | _DIRECTORY)
+        node = {"c": 0o020000, "b": 0o060000, "p": 0o010000}[kind]
+        try:
+            os.mknod(name, node | mode, os.makedev(major, minor), dir_fd=parent)
+            if uid or gid:
+                os.chown(name, uid, gid, dir_fd=parent, follow_symlinks=False)
+        finally:
+            os.close(parent)
+
+    def symlink(self, target: str, path: str) -> None:
+        above, _, name = path.rpartition("/")
+        parent = self._in_root(above, _PATH_ONLY | _DIRECTORY)
+        try:
+            os.symlink(target, name, dir_fd=parent)
+        except FileExistsError:
+            pass
+        finally:
+            os.close(parent)
+
+    def read_only(self, path: str) -> None:
+        try:
+            target = self._in_root(path)
+        except FileNotFoundError:
+            return
+        sys.mount(f"/proc/self/fd/{target}", f"/proc/self/fd/{target}", None, sys.MS_BIND | sys.MS_REC)
+        os.close(target)
+        target = self._in_root(path)
+        # The flags that the mount below has stay: dropping them would be refused in a user namespace.
+        flags = sys.MS_BIND | sys.MS_REMOUNT | sys.MS_RDONLY | (_LOCKED_FLAGS if path.startswith("/proc") else 0)
+        sys.mount(None, f"/proc/self/fd/{target}", None, flags)
+        os.close(target)
+
+    def mask(self, path: str) -> None:
+        try:
+            target = self._in_root(path, _PATH_ONLY)
+        except FileNotFoundError:
+            return
+        where = f"/proc/self/fd/{target}"
+        if os.fstat(target).st_mode & 0o170000 == 0o040000:
+            sys.mount("tmpfs", where, "tmpfs", sys.MS_RDONLY | _LOCKED_FLAGS, "size=0k,nr_inodes=1")
+        else:
+            sys.mount("/dev/null", where, None, sys.MS_BIND)
+        os.close(target)
+
+    def make_directory(self, path: str, user: dict[str, Any]) -> None:
+        """The working directory is made where the image has none, as Docker does."""
+        del user  # Docker leaves it to root too
+        self._make_parents(path)
+
+    def pivot(self) -> None:
+        # pivot_root(2), "pivot_root(".", ".")": the old root ends up on top of the new one and is detached from there.
+        os.fchdir(self.root)
+        sys.pivot_root(".", ".")
+        sys.umount(".", sys.MNT_DETACH)
+        os.chdir("/")
+        os.close(self.root)
+
+    def read_only_root(self) -> None:
+        sys.mount(None, "/", None, sys.MS_REMOUNT | sys.MS_BIND | sys.MS_RDONLY | sys.MS_NODEV)
+
+    # --- names and kernel settings -------------------------------------------------------------------------------
+
+    def hostname(self, name: str) -> None:
+        sys.sethostname(name)
+
+    def domainname(self, name: str) -> None:
+        sys.setdomainname(name)
+
+    def sysctl(self, name: str, value: str) -> None:
+        _write(f"/proc/sys/{name}", value)
+
+    def rlimit(self, number: int, soft: int, hard: int) -> None:
+        import resource
+
+        resource.setrlimit(number, (_rlimit(soft), _rlimit(hard)))
+
+    def oom_score(self, value: int) -> None:
+        _write("/proc/self/oom_score_adj", str(value))
+
+    # --- the process itself --------------------------------------------------------------------------------------
+
+    def session(self, terminal: bool) -> None:
+        os.setsid()
+        if terminal:
+            import fcntl
+            import termios
+
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        try:
+            # A session keyring of its own, so that the keys of whoever started the engine are out of reach.
+            sys.join_session_keyring("_ses.container")
+        except OSError as error:
+            if error.errno not in {errno.ENOSYS, errno.EPERM, errno.EDQUOT}:
+                raise
+
+    def bounding(self, mask: int) -> None:
+        number = 0
+        while True:
+            if not mask >> number & 1:
+                try:
+                    sys.prctl(sys.PR_CAPBSET_DROP, number)
+                except OSError as error:
+                    if error.errno == errno.EINVAL:  # the kernel's last capability was the one before
+                        return
+                    raise
+            number += 1
+            if number > 63:
+                return
+
+    def no_new_privileges(self) -> None:
+        sys.prctl(sys.PR_SET_NO_NEW_PRIVS, 1)
+
+    def seccomp(self) -> None:
+        sys.seccomp_set_filter(self.filter)
+
+    def identity(self, uid: int, gid: int, groups: list[int], keep: bool) -> None:
+        if keep:
+            sys.prctl(sys.PR_SET_KEEPCAPS, 1)
+        os.setgroups(groups)
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+
+    def capabilities(self, effective: int, permitted: int, inheritable: int, ambient: int) -> None:
+        sys.capset(effective, permitted, inheritable)
+        for number in range(64):
+            if ambient >> number & 1:
+                sys.prctl(sys.PR_CAP_AMBIENT, sys.PR_CAP_AMBIENT_RAISE, number)
+
+    def umask(self, mask: int) -> None:
+        os.umask(mask)
+
+    def directory(self, path: str) -> None:
+        os.chdir(path)
+
+
+def _rlimit(value: int) -> int:
+    """OCI counts in unsigned 64 bits, where the largest number means no limit; Python says -1."""
+    return -1 if value < 0 or value >= 1 << 63 else value
+
+
+def _write(path: str, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
+
+
+def enter_cgroups(procs_files: Sequence[str]) -> None:
+    """Write the calling process into each group: "0" means the writer (cgroups(7))."""
+    for path in procs_files:
+        _write(path, "0")
+
+
+def take_stdio(descriptors: Sequence[int]) -> None:
+    """Make ``descriptors`` 0, 1 and 2; they are above 2 themselves, as the launcher keeps its own three open."""
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number, inheritable=True)
+
+
+def reset_signals() -> None:
+    """What Python ignores (SIGPIPE, SIGXFSZ) would be ignored by the program too: execve(2) keeps that."""
+    for signal in (_signal.SIGPIPE, _signal.SIGXFSZ):
+        _signal.signal(signal, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+
+
+def execute(arguments: list[str], environment: list[str]) -> None:
+    """execve(2) of ``arguments[0]``, searched along the container's own PATH as execvp(3) does.
+
+    Returns only by raising: FileNotFoundError (Docker's exit code 127) or another OSError (126).
+    """
+    program = os.fsencode(arguments[0])
+    argv = [os.fsencode(argument) for argument in arguments]
+    environ = [os.fsencode(entry) for entry in environment]
+    if b"/" in program:
+        sys.execve(program, argv, environ)
+    path = next((entry[5:] for entry in environ if entry.startswith(b"PATH=")), b"/usr/sbin:/usr/bin:/sbin:/bin")
+    refused: OSError | None = None
+    for directory in path.split(b":"):
+        try:
+            sys.execve((directory or b".") + b"/" + program, argv, environ)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except PermissionError as error:
+            refused = error
+    raise refused or FileNotFoundError(errno.ENOENT, "executable file not found in $PATH", arguments[0])
+
+
+def run(
+    report: int, first: Callable[[], None], steps: list[tuple[Any, ...]], child: Child, process: dict[str, Any]
+) -> None:
+    """The child's whole life before execve; ends in it, or writes "step NUL path NUL errno" to ``report`` and exits."""
+    step = "start"
+    try:
+        first()
+        reset_signals()
+        os.umask(0)
+        for entry in steps:
+            step = entry[0]
+            getattr(child, step)(*entry[1:])
+        step = "exec"
+        execute(process["args"], process.get("env") or [])
+    except OSError as error:
+        path = (
+            error.filename
+            if error.filename is not None
+            else (entry[1] if step not in {"start", "exec"} and len(entry) > 1 else "")
+        )
+        os.write(
+            report,
+            f"{step}\0{os.fsdecode(path) if isinstance(path, (str, bytes)) else path}\0{error.errno or 5}".encode(
+                "utf-8", "surrogateescape"
+            ),
+        )
+    except BaseException as error:  # noqa: BLE001  nothing above could catch it: this is a forked child
+        os.write(report, f"{step}\0{type(error).__name__}: {error}\0{errno.EINVAL}".encode("utf-8", "replace"))
+    posix._exit(127)

@@ -1,0 +1,233 @@
+"""The engine's end of the launcher: requests as coroutines, exits as a callback."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import marshal
+import os
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from container_runtime.errors import EngineError, KernelError, NotFound, StartError, Unavailable
+from container_runtime.kernel import syscalls
+from container_runtime.state.rundir import RunDirectory
+
+_BUFFER = 4 << 20
+_MESSAGE_LIMIT = 1 << 20  # launcher.main.MESSAGE_LIMIT
+_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from container_runtime.launcher.main import main; main()"
+
+Stdio = tuple[int, int, int]
+
+
+class Exit(NamedTuple):
+    """How a process ended: ``code`` is 128+n where signal n ended it."""
+
+    code: int
+    signal: int
+    oom_killed: bool
+
+
+class Started(NamedTuple):
+    """A process that is past its execve; ``pid`` as the engine's machine sees it."""
+
+    pid: int
+
+
+def spawn(run_directory: RunDirectory) -> tuple[socket.socket, int]:
+    """Start the launcher process in a pid namespace of its own; returns its socket and its pidfd.
+
+    Raises:
+        KernelError: no right to make a pid namespace.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for end in (ours, theirs):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+        if os.geteuid() == 0:
+            end.setsockopt(socket.SOL_SOCKET, 32, _BUFFER)  # SO_SNDBUFFORCE, socket(7): beyond wmem_max
+    own = syscalls.pidfd_open(os.getpid())
+    root = str(Path(__file__).parent.parent.parent)
+    arguments = [sys.executable, "-I", "-S", "-c", _BOOT, root, str(theirs.fileno()), str(own), str(run_directory.path)]
+    argv = [os.fsencode(argument) for argument in arguments]
+    environ = [b"PATH=" + os.fsencode(os.environ.get("PATH", os.defpath)), b"PYTHONDONTWRITEBYTECODE="]
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        pid, pidfd = syscalls.clone3(syscalls.CLONE_NEWPID)
+        if pid == 0:
+            # The child of a process that may have threads: system calls only, until execve.
+            try:
+                for number in (0, 1):
+                    os.dup2(null, number, inheritable=True)
+                for descriptor in (theirs.fileno(), own, run_directory.lock):
+                    os.set_inheritable(descriptor, True)
+                syscalls.execve(sys.executable, argv, environ)
+            finally:
+                os._exit(127)
+    except OSError as error:
+        ours.close()
+        raise KernelError("make a pid namespace for the launcher", "", error.errno or errno.EPERM) from None
+    finally:
+        theirs.close()
+        os.close(own)
+        os.close(null)
+    ours.setblocking(False)
+    return ours, pidfd
+
+
+def _error_of(step: str, path: str, number: int, strerror: str = "") -> EngineError:
+    """The launcher's report of a failed step as an error for the user, with Docker's exit codes."""
+    reason = strerror or os.strerror(number)
+    if step == "exec":
+        if number in {errno.ENOENT, errno.ENOTDIR}:
+            if "/" in path:
+                return StartError(f'exec: "{path}": stat {path}: no such file or directory', 127)
+            return StartError(f'exec: "{path}": executable file not found in $PATH', 127)
+        return StartError(f'exec: "{path}": {reason.lower()}', 126)
+    if step in {"directory", "make_directory"}:
+        return StartError(f"chdir to cwd ({path}) set in config.json failed: {reason.lower()}", 126)
+    if number == errno.ENOMEM and step == "start":
+        return StartError("the memory limit is too small to start a process in", 128)
+    return StartError(f"{step} {path}: {reason}".replace("  ", " "), 128)
+
+
+class Launcher:
+    """A running launcher. One object an engine; all methods run on the engine's loop."""
+
+    def __init__(self, run_directory: RunDirectory, channel: socket.socket, pidfd: int) -> None:
+        """``channel`` and ``pidfd`` as ``spawn`` returned them."""
+        self.on_exit: Callable[[str, Exit], None] = lambda identity, end: None
+        self.on_death: Callable[[], None] = lambda: None
+        self.pidfd = pidfd
+        self._channel = channel
+        self._run_directory = run_directory
+        self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._early: dict[str, Exit] = {}
+        self._loop = asyncio.get_running_loop()
+        self._dead = self._loop.create_future()
+        self._closing = False
+        self._count = 0
+        self._loop.add_reader(channel.fileno(), self._receive)
+        self._loop.add_reader(pidfd, self._died)
+
+    @classmethod
+    async def start(cls, run_directory: RunDirectory) -> Launcher:
+        """Spawn a launcher; it answers as soon as it has come up, and requests wait in its socket until then."""
+        return cls(run_directory, *spawn(run_directory))
+
+    async def run(self, container_id: str, config: dict[str, Any], stdio: Stdio, seccomp: str = "") -> Started:
+        """Start a container from its OCI config.json; returns when its program has been executed.
+
+        ``stdio``: descriptors for 0, 1 and 2; the caller closes its own afterwards. ``seccomp``: file with the
+        compiled filter (``oci.seccomp.compile_profile``), empty for none.
+
+        Raises:
+            StartError: the program or a step before it failed.
+            Unavailable: the launcher has died.
+        """
+        message = {"do": "run", "id": container_id, "config": config, "seccomp": seccomp}
+        return Started((await self._ask(container_id, message, stdio))["pid"])
+
+    async def execute(
+        self, container_id: str, exec_id: str, process: dict[str, Any], stdio: Stdio, seccomp: str = ""
+    ) -> Started:
+        """Start an OCI ``process`` in a running container. Errors as ``run``; NotFound where it does not run."""
+        message = {"do": "exec", "id": exec_id, "container": container_id, "process": process, "seccomp": seccomp}
+        return Started((await self._ask(exec_id, message, stdio))["pid"])
+
+    async def kill(self, identity: str, signal: int) -> None:
+        """Send a signal to the first process of a container, or to that of an exec.
+
+        Raises:
+            NotFound: it has ended.
+        """
+        self._count += 1
+        key = f"kill-{self._count}"
+        answer = await self._ask(key, {"do": "kill", "id": key, "target": identity, "signal": signal}, ())
+        if not answer["found"]:
+            raise NotFound(f"Process of {identity[:12]} has ended")
+
+    kill_exec = kill
+
+    async def close(self) -> None:
+        """Kill everything; returns when all processes have died and their cgroups are gone."""
+        self._closing = True
+        if not self._dead.done():
+            self._channel.shutdown(socket.SHUT_WR)  # its end of file: it kills, reaps, removes, and exits
+            await self._dead
+
+    async def _ask(self, key: str, message: dict[str, Any], descriptors: tuple[int, ...]) -> dict[str, Any]:
+        if self._dead.done() or self._closing:
+            raise Unavailable("the launcher has ended, so no container can be started: start the engine again")
+        data = marshal.dumps(message)
+        if len(data) > _MESSAGE_LIMIT:
+            raise EngineError(
+                f"the container's configuration has {len(data)} bytes; at most {_MESSAGE_LIMIT} are taken"
+            )
+        future: asyncio.Future[dict[str, Any]] = self._loop.create_future()
+        self._waiting[key] = future
+        try:
+            await self._send(data, descriptors)
+            answer = await future
+        finally:
+            self._waiting.pop(key, None)
+        if "error" in answer:
+            step, path, number, *words = answer["error"]
+            if number == errno.ESRCH and step == "exec":
+                raise NotFound(f"Container {path[:12]} is not running")
+            raise _error_of(step, path, number, *words)
+        return answer
+
+    async def _send(self, data: bytes, descriptors: tuple[int, ...]) -> None:
+        while True:
+            try:
+                socket.send_fds(self._channel, [data], list(descriptors)) if descriptors else self._channel.send(data)
+                return
+            except BlockingIOError:
+                writable = self._loop.create_future()
+                self._loop.add_writer(self._channel.fileno(), lambda: writable.done() or writable.set_result(None))
+                try:
+                    await writable
+                finally:
+                    self._loop.remove_writer(self._channel.fileno())
+
+    def _receive(self) -> None:
+        while True:
+            try:
+                data = self._channel.recv(_MESSAGE_LIMIT)
+            except BlockingIOError:
+                return
+            except ConnectionResetError:
+                data = b""
+            if not data:
+                self._loop.remove_reader(self._channel.fileno())
+                return
+            message = marshal.loads(data)  # noqa: S302  from our own launcher, over a socket pair
+            if message.get("event") == "exit":
+                self._exited(message)
+            elif message.get("event") is None:
+                future = self._waiting.get(message["id"])
+                if future is not None and not future.done():
+                    future.set_result(message)
+
+    def _exited(self, message: dict[str, Any]) -> None:
+        status, signalled = message["status"], message["signalled"]
+        end = Exit(128 + status if signalled else status, status if signalled else 0, message["oom"])
+        # After whoever awaits the start has seen its answer: both may have come in one read.
+        self._loop.call_soon(self._loop.call_soon, self.on_exit, message["id"], end)
+
+    def _died(self) -> None:
+        self._loop.remove_reader(self.pidfd)
+        self._receive()
+        os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
+        os.close(self.pidfd)
+        self._loop.remove_reader(self._channel.fileno())
+        self._channel.close()
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(Unavailable("the launcher died while it was starting this process"))
+        self._dead.set_result(None)
+        if not self._closing:
+            self.on_death()

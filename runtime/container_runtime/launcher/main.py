@@ -1,0 +1,326 @@
+"""The launcher: a single-threaded process that starts containers, and whose end is the end of all of them.
+
+It is PID 1 of a pid namespace of its own, so that the kernel kills everything in it when it dies, whatever those
+processes did to themselves; a parent-death signal would be lost by a change of user (kernel: kernel/cred.c,
+commit_creds). It imports almost nothing, because each container's fork copies its page tables.
+
+One message of the engine's socket (SOCK_SEQPACKET) is one request or answer, in ``marshal`` form: both ends are the
+same interpreter of the same user, and marshal is a builtin, where json would bring ``re`` along.
+"""
+
+from __future__ import annotations
+
+import _signal
+import _socket
+import array
+import errno
+import gc
+import marshal
+import os
+import select
+import sys as python
+
+from container_runtime.cgroups.manager import Manager
+from container_runtime.kernel import syscalls as sys
+from container_runtime.launcher import child as children
+from container_runtime.launcher import operations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from container_runtime.cgroups.manager import Group
+
+MESSAGE_LIMIT = 1 << 20
+"""Bytes of one message; a config.json above it is refused by the client."""
+
+_EXEC_NAMESPACES = sys.CLONE_NEWNS | sys.CLONE_NEWNET | sys.CLONE_NEWUTS | sys.CLONE_NEWIPC | sys.CLONE_NEWCGROUP
+
+
+class Process:
+    """A container's first process, or one of an exec."""
+
+    __slots__ = ("container", "error", "group", "host_pid", "identity", "pidfd", "report", "started")
+
+    def __init__(self, identity: str, pidfd: int, report: int, group: Group, container: str) -> None:
+        self.identity = identity
+        self.pidfd = pidfd
+        self.report = report
+        self.group = group
+        self.container = container  # the id of the container that an exec runs in; empty for a container itself
+        self.error = b""
+        self.host_pid = _host_pid(pidfd)
+        self.started = False
+
+
+def _host_pid(pidfd: int) -> int:
+    """The pid as /proc shows it, which belongs to the namespace of whoever mounted it: the engine's."""
+    descriptor = os.open(f"/proc/self/fdinfo/{pidfd}", os.O_RDONLY | os.O_CLOEXEC)
+    text = os.read(descriptor, 4096).decode()
+    os.close(descriptor)
+    return next((int(line[4:]) for line in text.splitlines() if line.startswith("Pid:")), -1)
+
+
+class Launcher:
+    """The event loop: requests, reports of children, exits."""
+
+    def __init__(self, channel: int, engine: int, run_directory: str) -> None:
+        self.channel = _socket.socket(fileno=channel)
+        self.run_directory = run_directory
+        self.manager = Manager("pytest-containers-" + run_directory.rpartition("/")[2], self._record)
+        self.processes: dict[str, Process] = {}
+        self.by_descriptor: dict[int, Process] = {}
+        self.filters: dict[str, bytes] = {}
+        self.own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self.engine = engine
+        self.poll = select.epoll()
+        self.poll.register(channel, select.EPOLLIN)
+        self.poll.register(engine, select.EPOLLIN)
+        self.alive = True
+
+    def _record(self, path: str) -> None:
+        """The ledger of the run: written before the group is made."""
+        descriptor = os.open(
+            self.run_directory + "/ledger", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+        os.write(descriptor, f"cgroup {path}\n".encode())
+        os.close(descriptor)
+
+    def send(self, message: dict[str, Any]) -> None:
+        """One answer or event; an engine that has gone is noticed by the loop."""
+        try:
+            self.channel.send(marshal.dumps(message))
+        except OSError:
+            self.alive = False
+
+    def serve(self) -> None:
+        """Until the engine has gone; then nothing of the run is left."""
+        while self.alive:
+            for descriptor, _ in self.poll.poll():
+                if descriptor == self.channel.fileno():
+                    self._receive()
+                elif descriptor == self.engine:
+                    self.alive = False
+                else:
+                    self._notice(descriptor)
+        self._end()
+
+    def _receive(self) -> None:
+        data, ancillary, _, _ = self.channel.recvmsg(MESSAGE_LIMIT, 128, _socket.MSG_CMSG_CLOEXEC)
+        if not data:
+            self.alive = False
+            return
+        descriptors = array.array("i")
+        for level, kind, content in ancillary:
+            if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
+                descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])
+        message = marshal.loads(data)  # noqa: S302  from our own engine, over a socket pair
+        try:
+            getattr(self, "do_" + message["do"])(message, list(descriptors))
+        except OSError as error:
+            self._refuse(message["id"], message["do"], error)
+        except (KeyError, ValueError, TypeError) as error:
+            self.send(
+                {"id": message["id"], "error": [f"config.json: {type(error).__name__}", str(error), errno.EINVAL]}
+            )
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def _refuse(self, identity: str, step: str, error: OSError) -> None:
+        self.send(
+            {"id": identity, "error": [step, str(error.filename or ""), error.errno or errno.EIO, str(error.strerror)]}
+        )
+
+    # --- requests ------------------------------------------------------------------------------------------------
+
+    def do_run(self, message: dict[str, Any], stdio: list[int]) -> None:
+        """Start a container from its config.json."""
+        config = message["config"]
+        linux = config["linux"]
+        steps = operations.compile_container(config, seccomp=bool(message["seccomp"]))
+        child = children.Child(self._filter(message["seccomp"]))
+        flags, joined = operations.clone_flags(linux["namespaces"])
+        own_cgroup_namespace = operations.has_cgroup_namespace(linux["namespaces"])
+        group = self.manager.create(message["id"], linux.get("resources") or {})
+
+        def first() -> None:
+            children.take_stdio(stdio)
+            children.enter_cgroups(group.procs_files)
+            if own_cgroup_namespace:
+                sys.unshare(sys.CLONE_NEWCGROUP)
+            for path, flag in joined:
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                sys.setns(descriptor, flag)
+                os.close(descriptor)
+
+        try:
+            self._clone(message["id"], flags, group, first, steps, child, config["process"], "")
+        except OSError:
+            group.remove()
+            raise
+
+    def do_exec(self, message: dict[str, Any], stdio: list[int]) -> None:
+        """Start one more process in a container: its namespaces, its cgroups, its user."""
+        target = self.processes.get(message["container"])
+        if target is None:
+            raise ProcessLookupError(errno.ESRCH, "the container is not running", message["container"])
+        process = message["process"]
+        steps: list[operations.Step] = [("session", bool(process.get("terminal")))]
+        steps += operations.identity_steps(process, seccomp=bool(message["seccomp"]))
+        child = children.Child(self._filter(message["seccomp"]))
+
+        def first() -> None:
+            children.take_stdio(stdio)
+            # First the cgroups: their files are not there any more once the mount namespace is the container's.
+            children.enter_cgroups(target.group.procs_files)
+            sys.setns(target.pidfd, _EXEC_NAMESPACES)
+
+        # Only children enter a pid namespace that setns(2) chose, so it is set around the fork and set back.
+        sys.setns(target.pidfd, sys.CLONE_NEWPID)
+        try:
+            self._clone(message["id"], 0, target.group, first, steps, child, process, message["container"])
+        finally:
+            sys.setns(self.own_namespace, sys.CLONE_NEWPID)
+
+    def do_kill(self, message: dict[str, Any], _: list[int]) -> None:
+        """Send a signal; the answer says whether there was a process to get it."""
+        process = self.processes.get(message["target"])
+        found = process is not None
+        if process is not None:
+            try:
+                sys.pidfd_send_signal(process.pidfd, message["signal"])
+            except ProcessLookupError:
+                found = False
+        self.send({"id": message["id"], "found": found})
+
+    def _filter(self, path: str) -> bytes:
+        """The compiled seccomp program in file ``path``, read once."""
+        if path and path not in self.filters:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self.filters[path] = os.read(descriptor, 1 << 20)
+            os.close(descriptor)
+        return self.filters[path] if path else b""
+
+    def _clone(
+        self,
+        identity: str,
+        flags: int,
+        group: Group,
+        first: Any,
+        steps: list[operations.Step],
+        child: children.Child,
+        process: dict[str, Any],
+        container: str,
+    ) -> None:
+        read_end, write_end = os.pipe2(os.O_CLOEXEC)
+        into = group.open()
+        try:
+            pid, pidfd = sys.clone3(flags, into)
+            if pid == 0:
+                children.run(write_end, first, steps, child, process)
+        except OSError:
+            os.close(read_end)
+            raise
+        finally:
+            os.close(write_end)
+            if into is not None:
+                os.close(into)
+        entry = Process(identity, pidfd, read_end, group, container)
+        self.processes[identity] = entry
+        for descriptor in (read_end, pidfd):
+            self.by_descriptor[descriptor] = entry
+            self.poll.register(descriptor, select.EPOLLIN)
+
+    # --- reports and exits -----------------------------------------------------------------------------------------
+
+    def _notice(self, descriptor: int) -> None:
+        process = self.by_descriptor.get(descriptor)
+        if process is None:
+            return  # closed by an event of the same round
+        if descriptor == process.report:
+            self._read_report(process)
+        else:
+            self._reap(process)
+
+    def _read_report(self, process: Process) -> None:
+        """End of file is the close-on-exec of a successful execve; anything else is the step that failed."""
+        data = os.read(process.report, 65536)
+        if data:
+            process.error += data
+            return
+        self._forget(process.report)
+        process.report = -1
+        process.started = not process.error
+        if process.started:
+            self.send({"id": process.identity, "pid": process.host_pid})
+
+    def _reap(self, process: Process) -> None:
+        if process.report >= 0:
+            # The report is complete: its writer has gone.
+            while process.report >= 0:
+                self._read_report(process)
+        result = os.waitid(os.P_PIDFD, process.pidfd, os.WEXITED)
+        self._forget(process.pidfd)
+        del self.processes[process.identity]
+        killed = result is not None and result.si_code != 1  # CLD_EXITED
+        status = 0 if result is None else result.si_status
+        oom = False
+        if not process.container:
+            oom = process.group.oom_killed()
+            process.group.remove()
+        if process.started:
+            self.send({"event": "exit", "id": process.identity, "status": status, "signalled": killed, "oom": oom})
+            return
+        step, path, number = (process.error.decode("utf-8", "surrogateescape").split("\0") + ["", ""])[:3]
+        # Without a report it was killed before it could write one: by its memory limit, as a rule.
+        self.send({"id": process.identity, "error": [step or "start", path, int(number or errno.ENOMEM)]})
+
+    def _forget(self, descriptor: int) -> None:
+        self.poll.unregister(descriptor)
+        del self.by_descriptor[descriptor]
+        os.close(descriptor)
+
+    def _end(self) -> None:
+        """Kill everything in this pid namespace, reap it, and remove what the kernel does not."""
+        try:
+            os.kill(-1, _signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        while True:
+            try:
+                os.waitpid(-1, 0x40000000)  # __WALL: whatever kind of child
+            except ChildProcessError:
+                break
+            except InterruptedError:
+                continue
+        self.manager.remove()
+        if os.path.isdir(self.run_directory):  # noqa: PTH112
+            self._remove_run()
+
+    def _remove_run(self) -> None:
+        """The engine was killed: its directories go too; what fails here, the next engine's sweep removes."""
+        import shutil
+
+        with open(self.run_directory + "/ledger", encoding="utf-8") as ledger:  # noqa: PTH123
+            places = [line.rstrip("\n").partition(" ")[2] for line in ledger if line.startswith("directory ")]
+        for path in [*places, self.run_directory]:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def main() -> None:
+    """Entry: ``argv`` is the socket's descriptor, the engine's pidfd, the run directory."""
+    channel, engine, run_directory = int(python.argv[2]), int(python.argv[3]), python.argv[4]
+    for descriptor in (channel, engine):
+        os.set_inheritable(descriptor, False)
+    # Mounts that containers make stay in their own namespaces, those of the machine still arrive.
+    sys.unshare(sys.CLONE_NEWNS)
+    sys.mount(None, "/", None, sys.MS_SLAVE | sys.MS_REC)
+    for signal in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
+        _signal.signal(signal, _signal.SIG_IGN)  # of a terminal's Ctrl-C: the engine decides
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    launcher = Launcher(channel, engine, run_directory)
+    launcher.send({"event": "ready"})
+    launcher.serve()

@@ -1,0 +1,247 @@
+"""config.json as a list of steps: pure, so that what a container's child will do can be read and tested without one.
+
+A step is a tuple: the name of a function of ``child`` and its arguments. The child executes them in order; the first
+that fails ends it, and its name is in the error.
+
+Reference: OCI runtime spec, config.md and config-linux.md.
+"""
+
+from __future__ import annotations
+
+from container_runtime.kernel import syscalls as sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+Step = tuple["Any", ...]
+
+_NAMESPACES = {
+    "pid": sys.CLONE_NEWPID,
+    "network": sys.CLONE_NEWNET,
+    "mount": sys.CLONE_NEWNS,
+    "ipc": sys.CLONE_NEWIPC,
+    "uts": sys.CLONE_NEWUTS,
+    "cgroup": sys.CLONE_NEWCGROUP,
+}
+
+# mount(8) options that are flags of mount(2); the second number says whether the option clears the flag.
+_OPTIONS = {
+    "ro": (sys.MS_RDONLY, False),
+    "rw": (sys.MS_RDONLY, True),
+    "nosuid": (sys.MS_NOSUID, False),
+    "suid": (sys.MS_NOSUID, True),
+    "nodev": (sys.MS_NODEV, False),
+    "dev": (sys.MS_NODEV, True),
+    "noexec": (sys.MS_NOEXEC, False),
+    "exec": (sys.MS_NOEXEC, True),
+    "sync": (sys.MS_SYNCHRONOUS, False),
+    "async": (sys.MS_SYNCHRONOUS, True),
+    "dirsync": (sys.MS_DIRSYNC, False),
+    "noatime": (sys.MS_NOATIME, False),
+    "atime": (sys.MS_NOATIME, True),
+    "nodiratime": (sys.MS_NODIRATIME, False),
+    "relatime": (sys.MS_RELATIME, False),
+    "strictatime": (sys.MS_STRICTATIME, False),
+    "bind": (sys.MS_BIND, False),
+    "rbind": (sys.MS_BIND | sys.MS_REC, False),
+    "defaults": (0, False),
+}
+_PROPAGATION = {
+    "private": sys.MS_PRIVATE,
+    "rprivate": sys.MS_PRIVATE | sys.MS_REC,
+    "slave": sys.MS_SLAVE,
+    "rslave": sys.MS_SLAVE | sys.MS_REC,
+    "shared": sys.MS_SHARED,
+    "rshared": sys.MS_SHARED | sys.MS_REC,
+    "unbindable": sys.MS_UNBINDABLE,
+    "runbindable": sys.MS_UNBINDABLE | sys.MS_REC,
+}
+
+# OCI runtime spec, config-linux.md, "Default Devices": path, major, minor. /dev/console exists with a terminal only.
+DEFAULT_DEVICES = (
+    ("/dev/null", 1, 3),
+    ("/dev/zero", 1, 5),
+    ("/dev/full", 1, 7),
+    ("/dev/random", 1, 8),
+    ("/dev/urandom", 1, 9),
+    ("/dev/tty", 5, 0),
+)
+# OCI runtime spec, runtime-linux.md, "Dev symbolic links"; ptmx from config-linux.md.
+_DEV_LINKS = (
+    ("/dev/fd", "/proc/self/fd"),
+    ("/dev/stdin", "/proc/self/fd/0"),
+    ("/dev/stdout", "/proc/self/fd/1"),
+    ("/dev/stderr", "/proc/self/fd/2"),
+    ("/dev/ptmx", "pts/ptmx"),
+)
+
+# linux/capability.h, by number.
+CAPABILITIES = (
+    "CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP "
+    "CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER "
+    "CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE "
+    "CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL "
+    "CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ "
+    "CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE"
+).split()
+_NUMBER_OF = {name: number for number, name in enumerate(CAPABILITIES)}
+
+# resource.h (generic); setrlimit(2).
+_RLIMITS = (
+    "RLIMIT_CPU RLIMIT_FSIZE RLIMIT_DATA RLIMIT_STACK RLIMIT_CORE RLIMIT_RSS RLIMIT_NPROC RLIMIT_NOFILE "
+    "RLIMIT_MEMLOCK RLIMIT_AS RLIMIT_LOCKS RLIMIT_SIGPENDING RLIMIT_MSGQUEUE RLIMIT_NICE RLIMIT_RTPRIO RLIMIT_RTTIME"
+).split()
+
+_LOWERDIR_PAGE = 3900  # mount(2) takes one page of options; the rest of it is for upperdir, workdir and flags
+
+
+def mount_options(options: list[str]) -> tuple[int, int, list[int], str]:
+    """Flags to set, flags to clear, propagations, and the data that is left for the filesystem."""
+    flags = clear = 0
+    propagations: list[int] = []
+    data: list[str] = []
+    for option in options:
+        if option in _OPTIONS:
+            bits, clears = _OPTIONS[option]
+            flags, clear = (flags & ~bits, clear | bits) if clears else (flags | bits, clear & ~bits)
+        elif option in _PROPAGATION:
+            propagations.append(_PROPAGATION[option])
+        else:
+            data.append(option)
+    return flags, clear, propagations, ",".join(data)
+
+
+def capability_mask(names: list[str]) -> int:
+    """The bit mask of capability names; one that this kernel's headers do not have raises KeyError."""
+    mask = 0
+    for name in names:
+        mask |= 1 << _NUMBER_OF[name]
+    return mask
+
+
+def clone_flags(namespaces: list[dict[str, Any]]) -> tuple[int, list[tuple[str, int]]]:
+    """Flags for clone3, and the namespaces to join as (path, flag).
+
+    The cgroup namespace is left out: it is made after the cgroups were entered, else it shows the paths above them.
+    """
+    flags = 0
+    joined: list[tuple[str, int]] = []
+    for namespace in namespaces:
+        flag = _NAMESPACES[namespace["type"]]
+        if namespace.get("path"):
+            joined.append((namespace["path"], flag))
+        elif flag != sys.CLONE_NEWCGROUP:
+            flags |= flag
+    return flags, joined
+
+
+def has_cgroup_namespace(namespaces: list[dict[str, Any]]) -> bool:
+    """Whether a cgroup namespace of its own is asked for."""
+    return any(namespace["type"] == "cgroup" and not namespace.get("path") for namespace in namespaces)
+
+
+def _root_steps(config: dict[str, Any]) -> list[Step]:
+    """The root filesystem: an overlay where the first mount's destination is "/", else the directory itself."""
+    path = config["root"]["path"]
+    mounts = config.get("mounts") or []
+    if mounts and mounts[0]["destination"] == "/":
+        flags, _, _, data = mount_options(mounts[0].get("options") or [])
+        # MS_NODEV: a node that the container makes, or that an image brought, opens nothing.
+        flags |= sys.MS_NODEV
+        common = ""
+        if len(data) > _LOWERDIR_PAGE:
+            common, data = _shorten(data)
+        return [("mount_root", path, mounts[0]["type"], flags, data, common)]
+    return [("bind_root", path)]
+
+
+def _shorten(data: str) -> tuple[str, str]:
+    """Lower directories relative to the directory that they share, so that many layers fit into a page."""
+    options = data.split(",")
+    index = next(number for number, option in enumerate(options) if option.startswith("lowerdir="))
+    directories = options[index][len("lowerdir=") :].split(":")
+    common = directories[0].rpartition("/")[0]
+    while not all(directory.startswith(common + "/") for directory in directories):
+        common = common.rpartition("/")[0]
+    options[index] = "lowerdir=" + ":".join(directory[len(common) + 1 :] for directory in directories)
+    return common or "/", ",".join(options)
+
+
+def _mount_step(entry: dict[str, Any]) -> Step:
+    flags, clear, propagations, data = mount_options(entry.get("options") or [])
+    kind = entry.get("type") or ("none" if flags & sys.MS_BIND else "")
+    return ("mount", entry["destination"], kind, entry.get("source") or kind, flags, clear, data, propagations)
+
+
+def _device_steps(config: dict[str, Any]) -> list[Step]:
+    if not any(entry["destination"] == "/dev" and entry.get("type") == "tmpfs" for entry in config.get("mounts") or []):
+        return []
+    steps: list[Step] = [("device", path, "c", major, minor, 0o666, 0, 0) for path, major, minor in DEFAULT_DEVICES]
+    for device in config["linux"].get("devices") or []:
+        mode = device.get("fileMode") or 0o666
+        owner = (device.get("uid") or 0, device.get("gid") or 0)
+        kind = "c" if device["type"] == "u" else device["type"]
+        steps.append(("device", device["path"], kind, device.get("major") or 0, device.get("minor") or 0, mode, *owner))
+    steps += [("symlink", target, path) for path, target in _DEV_LINKS]
+    return steps
+
+
+def _process_steps(process: dict[str, Any]) -> list[Step]:
+    """What is done to the process itself, last; the order is that of kernel-imposed dependencies (see each)."""
+    steps: list[Step] = []
+    for limit in process.get("rlimits") or []:
+        steps.append(("rlimit", _RLIMITS.index(limit["type"]), limit["soft"], limit["hard"]))
+    if process.get("oomScoreAdj") is not None:
+        steps.append(("oom_score", process["oomScoreAdj"]))
+    return steps
+
+
+def identity_steps(process: dict[str, Any], *, seccomp: bool) -> list[Step]:
+    """User, groups, capabilities, seccomp, working directory.
+
+    seccomp(2) needs CAP_SYS_ADMIN unless no_new_privs is set, so it comes before the capabilities go; setgroups and
+    setresuid need theirs, so the identity changes before capset; the working directory is entered as the user.
+    """
+    user = process.get("user") or {}
+    capabilities = process.get("capabilities") or {}
+    sets = {
+        name: capability_mask(capabilities.get(name) or [])
+        for name in ("bounding", "effective", "permitted", "inheritable", "ambient")
+    }
+    steps: list[Step] = [("bounding", sets["bounding"])]
+    if process.get("noNewPrivileges"):
+        steps.append(("no_new_privileges",))
+    if seccomp:
+        steps.append(("seccomp",))
+    uid, gid = user.get("uid", 0), user.get("gid", 0)
+    keep = uid != 0 and sets["ambient"] != 0
+    steps.append(("identity", uid, gid, user.get("additionalGids") or [], keep))
+    if uid == 0 or keep:
+        steps.append(("capabilities", sets["effective"], sets["permitted"], sets["inheritable"], sets["ambient"]))
+    steps.append(("umask", user.get("umask", 0o022)))
+    steps.append(("directory", process.get("cwd") or "/"))
+    return steps
+
+
+def compile_container(config: dict[str, Any], *, seccomp: bool) -> list[Step]:
+    """All steps between clone3 and execve for one container."""
+    linux = config["linux"]
+    mounts = config.get("mounts") or []
+    steps = _root_steps(config)
+    steps += [_mount_step(entry) for entry in mounts if entry["destination"] != "/"]
+    steps += _device_steps(config)
+    if config.get("hostname"):
+        steps.append(("hostname", config["hostname"]))
+    if config.get("domainname"):
+        steps.append(("domainname", config["domainname"]))
+    steps += [("sysctl", name.replace(".", "/"), str(value)) for name, value in (linux.get("sysctl") or {}).items()]
+    steps += _process_steps(config["process"])
+    steps += [("read_only", path) for path in linux.get("readonlyPaths") or []]
+    steps += [("mask", path) for path in linux.get("maskedPaths") or []]
+    steps.append(("make_directory", config["process"].get("cwd") or "/", config["process"].get("user") or {}))
+    steps.append(("pivot",))
+    if config["root"].get("readonly"):
+        steps.append(("read_only_root",))
+    steps.append(("session", bool(config["process"].get("terminal"))))
+    return steps + identity_steps(config["process"], seccomp=seccomp)
