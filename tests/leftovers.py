@@ -1,0 +1,101 @@
+"""What a run could leave behind on the machine, as a set of lines to be compared before and after."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAME = "pytest-containers"
+
+
+def observe() -> set[str]:
+    """Everything on this machine that belongs to engines, or that an engine makes for its containers."""
+    found = {*processes(), *mounts(), *interfaces(), *routes(), *cgroups(), *free_run_directories(), *unix_sockets()}
+    return found - own_processes()
+
+
+def processes() -> Iterator[str]:
+    """Engines, launchers and containers: by command line, or by a root that is not ours."""
+    own_root = Path("/").stat()
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            root = (entry / "root").stat()
+            namespace = (entry / "ns/pid").readlink()
+        except OSError:
+            continue  # it has ended meanwhile
+        in_container = namespace != Path("/proc/self/ns/pid").readlink() and root.st_dev != own_root.st_dev
+        if "container_runtime" in command or in_container:
+            yield f"process {entry.name}: {command[:200]}"
+
+
+def own_processes() -> set[str]:
+    """The test process itself, which may well be called with one of the names that are looked for."""
+    return {line for line in processes() if line.startswith(f"process {os.getpid()}:")}
+
+
+def mounts() -> Iterator[str]:
+    """Mounts in the host's namespace on or from paths of ours."""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        if NAME in line:
+            yield f"mount {line.split()[4]}"
+
+
+def interfaces() -> Iterator[str]:
+    """Network interfaces of the host's namespace."""
+    for _, name in socket.if_nameindex():
+        yield f"interface {name}"
+
+
+def routes() -> Iterator[str]:
+    """Routes of the host's namespace."""
+    for line in Path("/proc/net/route").read_text().splitlines()[1:]:
+        interface, destination, gateway, *_ = line.split()
+        yield f"route {interface} {destination} {gateway}"
+
+
+def cgroups() -> Iterator[str]:
+    """Control groups of ours in every hierarchy."""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        kind = line.partition(" - ")[2].split()[0]
+        if kind not in {"cgroup", "cgroup2"}:
+            continue
+        for directory, children, _ in os.walk(line.split()[4]):
+            for child in children:
+                if child.startswith(NAME):
+                    yield f"cgroup {directory}/{child}"
+            children[:] = [child for child in children if not child.startswith(NAME)]
+
+
+def free_run_directories() -> Iterator[str]:
+    """Run directories whose engine has gone: nobody holds their lock."""
+    for home in (Path("/run") / NAME, Path("/tmp") / f"{NAME}-{os.geteuid()}"):
+        for lock in home.glob("*/lock"):
+            try:
+                descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+            except OSError:
+                continue  # removed meanwhile
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                yield f"run directory {lock.parent}"
+            except BlockingIOError:
+                pass
+            finally:
+                os.close(descriptor)
+
+
+def unix_sockets() -> Iterator[str]:
+    """Listening sockets at paths of ours."""
+    for line in Path("/proc/net/unix").read_text().splitlines():
+        match = re.search(rf"\S*{NAME}\S*\.sock$", line)
+        if match:
+            yield f"socket {match[0]}"
