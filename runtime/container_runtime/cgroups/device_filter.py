@@ -75,7 +75,7 @@ def assemble(rules: list[dict[str, Any]]) -> bytes:
 
 
 def attach(group: int, program: bytes) -> None:
-    """Load ``program`` and attach it to the group whose directory descriptor is ``group``; it lives as the group does."""
+    """Load ``program`` and attach it to the group whose directory descriptor is ``group``; it lives as long."""
     code, keep_code = syscalls.address_of(program)
     licence, keep_licence = syscalls.address_of(b"Apache-2.0\0")
     attributes = struct.pack("=IIQQ", _PROG_TYPE_CGROUP_DEVICE, len(program) // 8, code, licence)

@@ -135,7 +135,9 @@ class Manager:
     def _create_v1(self, identity: str, resources: dict[str, Any]) -> Group:
         settings = v1_settings(resources)
         controllers = {"memory", "cpu", "pids", "devices"} | {setting[0] for setting in settings}
-        places = {name: f"{self.layout.v1[name]}/{self.name}/{identity}" for name in controllers & self.layout.v1.keys()}
+        places = {
+            name: f"{self.layout.v1[name]}/{self.name}/{identity}" for name in controllers & self.layout.v1.keys()
+        }
         group = Group(list(dict.fromkeys(places.values())), v1=True)
         try:
             for directory in group.directories:

@@ -13,6 +13,10 @@ import ctypes
 import os
 import struct
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 # System call numbers, asm/unistd_64.h (x86-64) and asm-generic/unistd.h (aarch64); above 423 they are the same
 # everywhere.
 _NUMBERS = {
@@ -51,10 +55,35 @@ SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_LOG = 1, 2
 # PyDLL, not CDLL: the interpreter lock is held during the call. A child made by clone3 must not find the lock taken
 # by a thread that it does not have.
 _libc = ctypes.PyDLL(None, use_errno=True)
-_syscall = _libc.syscall
-_syscall.restype = ctypes.c_long
-_Long = ctypes.c_long
-_Pointer = ctypes.c_void_p
+_int, _unsigned, _long, _size = ctypes.c_int, ctypes.c_uint, ctypes.c_ulong, ctypes.c_size_t
+_text, _pointer = ctypes.c_char_p, ctypes.c_void_p
+
+
+def _system_call(*types: object) -> Callable[..., int]:
+    """A syscall(2) of its own with declared argument types, which are what makes a ctypes call cheap."""
+    function = _libc["syscall"]  # by index: a new function object each time
+    function.restype = ctypes.c_long
+    function.argtypes = [ctypes.c_long, *types]
+    return function
+
+
+_pivot_root = _system_call(_text, _text)
+_clone3 = _system_call(_pointer, _size)
+_pidfd_open = _system_call(_int, _unsigned)
+_pidfd_send_signal = _system_call(_int, _int, _pointer, _unsigned)
+_openat2 = _system_call(_int, _text, _pointer, _size)
+_capset = _system_call(_pointer, _pointer)
+_seccomp = _system_call(_unsigned, _unsigned, _pointer)
+_bpf = _system_call(_int, _pointer, _unsigned)
+_keyctl = _system_call(_int, _text, _pointer, _pointer, _pointer)
+_libc.mount.argtypes = [_text, _text, _text, _long, _text]
+_libc.umount2.argtypes = [_text, _int]
+_libc.unshare.argtypes = [_int]
+_libc.setns.argtypes = [_int, _int]
+_libc.sethostname.argtypes = [_text, _size]
+_libc.setdomainname.argtypes = [_text, _size]
+_libc.prctl.argtypes = [_int, _long, _long, _long, _long]
+_addressof = ctypes.addressof
 
 
 def _check(result: int, path: str | bytes | None = None) -> int:
@@ -80,7 +109,11 @@ def _encode(text: str | bytes | None) -> bytes | None:
 def mount(source: str | None, target: str, kind: str | None, flags: int = 0, data: str | None = None) -> None:
     """mount(2). ``target`` may be a ``/proc/self/fd/N`` path, which is how a checked descriptor is mounted upon."""
     result = _libc.mount(
-        _encode(source), _encode(target), _encode(kind), ctypes.c_ulong(flags), None if data is None else os.fsencode(data)
+        _encode(source),
+        _encode(target),
+        _encode(kind),
+        flags,
+        None if data is None else os.fsencode(data),
     )
     _check(result, target)
 
@@ -92,29 +125,29 @@ def umount(target: str, flags: int = 0) -> None:
 
 def pivot_root(new_root: str, put_old: str) -> None:
     """pivot_root(2)."""
-    _check(_syscall(_Long(_number("pivot_root")), _encode(new_root), _encode(put_old)), new_root)
+    _check(_pivot_root(_number("pivot_root"), _encode(new_root), _encode(put_old)), new_root)
 
 
 def unshare(flags: int) -> None:
     """unshare(2). A namespace of a thread only where the man page says so (network, mount, cgroup, IPC, UTS)."""
-    _check(_libc.unshare(ctypes.c_int(flags)))
+    _check(_libc.unshare(flags))
 
 
 def setns(descriptor: int, flags: int) -> None:
     """setns(2) into the namespaces ``flags`` of a pidfd, or into a namespace descriptor."""
-    _check(_libc.setns(ctypes.c_int(descriptor), ctypes.c_int(flags)))
+    _check(_libc.setns(descriptor, flags))
 
 
 def sethostname(name: str) -> None:
     """sethostname(2): at most 64 bytes (HOST_NAME_MAX)."""
     encoded = os.fsencode(name)
-    _check(_libc.sethostname(encoded, ctypes.c_size_t(len(encoded))), name)
+    _check(_libc.sethostname(encoded, len(encoded)), name)
 
 
 def setdomainname(name: str) -> None:
     """setdomainname(2): at most 64 bytes."""
     encoded = os.fsencode(name)
-    _check(_libc.setdomainname(encoded, ctypes.c_size_t(len(encoded))), name)
+    _check(_libc.setdomainname(encoded, len(encoded)), name)
 
 
 def clone3(flags: int, cgroup: int | None = None) -> tuple[int, int]:
@@ -126,7 +159,7 @@ def clone3(flags: int, cgroup: int | None = None) -> tuple[int, int]:
     The interpreter is not told that it was forked: the child may go on in Python only if the caller had one thread,
     and has to end by execve(2) or ``os._exit``.
     """
-    pidfd = ctypes.c_int(-1)
+    pidfd = _int(-1)
     if cgroup is not None:
         flags |= CLONE_INTO_CGROUP
     # struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
@@ -134,18 +167,18 @@ def clone3(flags: int, cgroup: int | None = None) -> tuple[int, int]:
     arguments = ctypes.create_string_buffer(
         struct.pack("=11Q", flags | CLONE_PIDFD, ctypes.addressof(pidfd), 0, 0, 17, 0, 0, 0, 0, 0, cgroup or 0), 88
     )
-    pid = _check(_syscall(_Long(_number("clone3")), _Pointer(ctypes.addressof(arguments)), ctypes.c_size_t(88)))
+    pid = _check(_clone3(_number("clone3"), _addressof(arguments), 88))
     return (0, -1) if pid == 0 else (pid, pidfd.value)
 
 
 def pidfd_open(pid: int) -> int:
     """pidfd_open(2): a close-on-exec descriptor that poll(2) reports readable when the process has ended."""
-    return _check(_syscall(_Long(_number("pidfd_open")), ctypes.c_int(pid), ctypes.c_uint(0)))
+    return _check(_pidfd_open(_number("pidfd_open"), pid, 0))
 
 
 def pidfd_send_signal(pidfd: int, signal: int) -> None:
     """pidfd_send_signal(2). ProcessLookupError where the process has been reaped."""
-    _check(_syscall(_Long(_number("pidfd_send_signal")), ctypes.c_int(pidfd), ctypes.c_int(signal), None, ctypes.c_uint(0)))
+    _check(_pidfd_send_signal(_number("pidfd_send_signal"), pidfd, signal, None, 0))
 
 
 def openat2(directory: int, path: str | bytes, flags: int, mode: int = 0, resolve: int = RESOLVE_IN_ROOT) -> int:
@@ -156,9 +189,14 @@ def openat2(directory: int, path: str | bytes, flags: int, mode: int = 0, resolv
     """
     how = ctypes.create_string_buffer(struct.pack("=3Q", flags | os.O_CLOEXEC, mode, resolve), 24)
     encoded = os.fsencode(path)
+    result = -1
     for _ in range(128):
-        result: int = _syscall(
-            _Long(_number("openat2")), ctypes.c_int(directory), encoded, _Pointer(ctypes.addressof(how)), ctypes.c_size_t(24)
+        result = _openat2(
+            _number("openat2"),
+            directory,
+            encoded,
+            _addressof(how),
+            24,
         )
         if result >= 0 or ctypes.get_errno() != 11:
             break
@@ -167,7 +205,15 @@ def openat2(directory: int, path: str | bytes, flags: int, mode: int = 0, resolv
 
 def prctl(option: int, argument: int = 0, argument3: int = 0) -> int:
     """prctl(2)."""
-    return _check(_libc.prctl(ctypes.c_int(option), ctypes.c_ulong(argument), ctypes.c_ulong(argument3), ctypes.c_ulong(0), ctypes.c_ulong(0)))
+    return _check(
+        _libc.prctl(
+            option,
+            argument,
+            argument3,
+            0,
+            0,
+        )
+    )
 
 
 def capset(effective: int, permitted: int, inheritable: int) -> None:
@@ -175,9 +221,18 @@ def capset(effective: int, permitted: int, inheritable: int) -> None:
     header = ctypes.create_string_buffer(struct.pack("=Ii", 0x20080522, 0), 8)  # _LINUX_CAPABILITY_VERSION_3
     low = 0xFFFFFFFF
     data = ctypes.create_string_buffer(
-        struct.pack("=6I", effective & low, permitted & low, inheritable & low, effective >> 32, permitted >> 32, inheritable >> 32), 24
+        struct.pack(
+            "=6I",
+            effective & low,
+            permitted & low,
+            inheritable & low,
+            effective >> 32,
+            permitted >> 32,
+            inheritable >> 32,
+        ),
+        24,
     )
-    _check(_syscall(_Long(_number("capset")), _Pointer(ctypes.addressof(header)), _Pointer(ctypes.addressof(data))))
+    _check(_capset(_number("capset"), _addressof(header), _addressof(data)))
 
 
 def seccomp_set_filter(program: bytes, flags: int = 0) -> None:
@@ -185,13 +240,27 @@ def seccomp_set_filter(program: bytes, flags: int = 0) -> None:
     code = ctypes.create_string_buffer(program, len(program))
     # struct sock_fprog: unsigned short len, padding to the pointer.
     head = ctypes.create_string_buffer(struct.pack("@HP", len(program) // 8, ctypes.addressof(code)), 16)
-    _check(_syscall(_Long(_number("seccomp")), ctypes.c_uint(SECCOMP_SET_MODE_FILTER), ctypes.c_uint(flags), _Pointer(ctypes.addressof(head))))
+    _check(
+        _seccomp(
+            _number("seccomp"),
+            SECCOMP_SET_MODE_FILTER,
+            flags,
+            _addressof(head),
+        )
+    )
 
 
 def bpf(command: int, attributes: bytes) -> int:
     """bpf(2) with ``union bpf_attr`` given as its bytes."""
     buffer = ctypes.create_string_buffer(attributes, len(attributes))
-    return _check(_syscall(_Long(_number("bpf")), ctypes.c_int(command), _Pointer(ctypes.addressof(buffer)), ctypes.c_uint(len(attributes))))
+    return _check(
+        _bpf(
+            _number("bpf"),
+            command,
+            _addressof(buffer),
+            len(attributes),
+        )
+    )
 
 
 def address_of(data: bytes) -> tuple[int, object]:
@@ -202,7 +271,7 @@ def address_of(data: bytes) -> tuple[int, object]:
 
 def join_session_keyring(name: str) -> None:
     """keyctl(2) KEYCTL_JOIN_SESSION_KEYRING: a new session keyring, so that the old one's keys are out of reach."""
-    _check(_syscall(_Long(_number("keyctl")), ctypes.c_int(1), _encode(name), None, None, None))
+    _check(_keyctl(_number("keyctl"), 1, _encode(name), None, None, None))
 
 
 def execve(path: str | bytes, argv: list[bytes], environ: list[bytes]) -> None:

@@ -6,10 +6,9 @@ decides what lies there: a symbolic link must not lead a mount out of it (CVE-20
 
 from __future__ import annotations
 
-import _signal  # the C module: ``signal`` imports enum, and every import here is copied by every fork
+import _signal  # pyright: ignore[reportMissingImports]  the C module: ``signal`` imports enum, which every fork copies
 import errno
 import os
-import posix
 
 from container_runtime.kernel import syscalls as sys
 
@@ -34,12 +33,14 @@ class Child:
     # --- the root filesystem -------------------------------------------------------------------------------------
 
     def mount_root(self, path: str, kind: str, flags: int, data: str, common: str) -> None:
+        """Mount the root as a filesystem of its own (an overlay); lower directories are relative to ``common``."""
         if common:
             os.chdir(common)
         sys.mount(kind, path, kind, flags, data)
         self._open_root(path)
 
     def bind_root(self, path: str) -> None:
+        """Use the directory itself as the root."""
         # pivot_root(2) wants a mount point.
         sys.mount(path, path, None, sys.MS_BIND | sys.MS_REC)
         self._open_root(path)
@@ -86,8 +87,9 @@ class Child:
     def mount(
         self, path: str, kind: str, source: str, flags: int, clear: int, data: str, propagations: list[int]
     ) -> None:
+        """One entry of config.json's mounts; binds take their flags by a remount."""
         bind = flags & sys.MS_BIND
-        directory = os.path.isdir(source) if bind else True  # noqa: PTH112
+        directory = os.path.isdir(source) if bind else True
         target = self._target(path, directory=directory)
         where = f"/proc/self/fd/{target}"
         if not bind:
@@ -106,6 +108,7 @@ class Child:
         os.close(target)
 
     def device(self, path: str, kind: str, major: int, minor: int, mode: int, uid: int, gid: int) -> None:
+        """mknod(2) below the new /dev."""
         above, _, name = path.rpartition("/")
         self._make_parents(above)
         parent = self._in_root(above or "/", _PATH_ONLY | _DIRECTORY)
@@ -118,6 +121,7 @@ class Child:
             os.close(parent)
 
     def symlink(self, target: str, path: str) -> None:
+        """One of the links that runtime-linux.md asks for."""
         above, _, name = path.rpartition("/")
         parent = self._in_root(above, _PATH_ONLY | _DIRECTORY)
         try:
@@ -128,6 +132,7 @@ class Child:
             os.close(parent)
 
     def read_only(self, path: str) -> None:
+        """One of linux.readonlyPaths; a path that is not there needs nothing."""
         try:
             target = self._in_root(path)
         except FileNotFoundError:
@@ -141,6 +146,7 @@ class Child:
         os.close(target)
 
     def mask(self, path: str) -> None:
+        """One of linux.maskedPaths: an empty read-only directory, or /dev/null, over it."""
         try:
             target = self._in_root(path, _PATH_ONLY)
         except FileNotFoundError:
@@ -158,6 +164,7 @@ class Child:
         self._make_parents(path)
 
     def pivot(self) -> None:
+        """Make the new root the root, and let the old one go."""
         # pivot_root(2), "pivot_root(".", ".")": the old root ends up on top of the new one and is detached from there.
         os.fchdir(self.root)
         sys.pivot_root(".", ".")
@@ -166,30 +173,37 @@ class Child:
         os.close(self.root)
 
     def read_only_root(self) -> None:
+        """root.readonly: the writable mounts on top stay writable."""
         sys.mount(None, "/", None, sys.MS_REMOUNT | sys.MS_BIND | sys.MS_RDONLY | sys.MS_NODEV)
 
     # --- names and kernel settings -------------------------------------------------------------------------------
 
     def hostname(self, name: str) -> None:
+        """sethostname(2) in the UTS namespace of the container."""
         sys.sethostname(name)
 
     def domainname(self, name: str) -> None:
+        """setdomainname(2) likewise."""
         sys.setdomainname(name)
 
     def sysctl(self, name: str, value: str) -> None:
+        """One of linux.sysctl; only namespaced ones are let through by the kernel."""
         _write(f"/proc/sys/{name}", value)
 
     def rlimit(self, number: int, soft: int, hard: int) -> None:
+        """One of process.rlimits; 2**64-1 means no limit."""
         import resource
 
         resource.setrlimit(number, (_rlimit(soft), _rlimit(hard)))
 
     def oom_score(self, value: int) -> None:
+        """process.oomScoreAdj, proc_pid_oom_score_adj(5)."""
         _write("/proc/self/oom_score_adj", str(value))
 
     # --- the process itself --------------------------------------------------------------------------------------
 
     def session(self, terminal: bool) -> None:
+        """A session, a controlling terminal where there is one, and a keyring of its own."""
         os.setsid()
         if terminal:
             import fcntl
@@ -204,6 +218,7 @@ class Child:
                 raise
 
     def bounding(self, mask: int) -> None:
+        """Drop every capability that is not in ``mask`` from the bounding set."""
         number = 0
         while True:
             if not mask >> number & 1:
@@ -218,12 +233,15 @@ class Child:
                 return
 
     def no_new_privileges(self) -> None:
+        """PR_SET_NO_NEW_PRIVS, prctl(2)."""
         sys.prctl(sys.PR_SET_NO_NEW_PRIVS, 1)
 
     def seccomp(self) -> None:
+        """Load the compiled filter."""
         sys.seccomp_set_filter(self.filter)
 
     def identity(self, uid: int, gid: int, groups: list[int], keep: bool) -> None:
+        """Supplementary groups, group and user; ``keep`` keeps permitted capabilities for the ambient ones."""
         if keep:
             sys.prctl(sys.PR_SET_KEEPCAPS, 1)
         os.setgroups(groups)
@@ -231,15 +249,18 @@ class Child:
         os.setresuid(uid, uid, uid)
 
     def capabilities(self, effective: int, permitted: int, inheritable: int, ambient: int) -> None:
+        """The sets after the change of user, capset(2), and the ambient ones."""
         sys.capset(effective, permitted, inheritable)
         for number in range(64):
             if ambient >> number & 1:
                 sys.prctl(sys.PR_CAP_AMBIENT, sys.PR_CAP_AMBIENT_RAISE, number)
 
     def umask(self, mask: int) -> None:
+        """umask(2)."""
         os.umask(mask)
 
     def directory(self, path: str) -> None:
+        """The working directory, entered with the user's own rights."""
         os.chdir(path)
 
 
@@ -302,6 +323,7 @@ def run(
 ) -> None:
     """The child's whole life before execve; ends in it, or writes "step NUL path NUL errno" to ``report`` and exits."""
     step = "start"
+    entry: tuple[Any, ...] = ()
     try:
         first()
         reset_signals()
@@ -325,4 +347,4 @@ def run(
         )
     except BaseException as error:  # noqa: BLE001  nothing above could catch it: this is a forked child
         os.write(report, f"{step}\0{type(error).__name__}: {error}\0{errno.EINVAL}".encode("utf-8", "replace"))
-    posix._exit(127)
+    os._exit(127)

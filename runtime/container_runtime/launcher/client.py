@@ -7,18 +7,17 @@ import errno
 import marshal
 import os
 import socket
-import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from container_runtime.errors import EngineError, KernelError, NotFound, StartError, Unavailable
-from container_runtime.kernel import syscalls
-from container_runtime.state.rundir import RunDirectory
+from container_runtime.errors import EngineError, NotFound, StartError, Unavailable
+from container_runtime.launcher.spawn import spawn
 
-_BUFFER = 4 << 20
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from container_runtime.state.rundir import RunDirectory
+
 _MESSAGE_LIMIT = 1 << 20  # launcher.main.MESSAGE_LIMIT
-_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from container_runtime.launcher.main import main; main()"
 
 Stdio = tuple[int, int, int]
 
@@ -37,44 +36,9 @@ class Started(NamedTuple):
     pid: int
 
 
-def spawn(run_directory: RunDirectory) -> tuple[socket.socket, int]:
-    """Start the launcher process in a pid namespace of its own; returns its socket and its pidfd.
-
-    Raises:
-        KernelError: no right to make a pid namespace.
-    """
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    for end in (ours, theirs):
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
-        if os.geteuid() == 0:
-            end.setsockopt(socket.SOL_SOCKET, 32, _BUFFER)  # SO_SNDBUFFORCE, socket(7): beyond wmem_max
-    own = syscalls.pidfd_open(os.getpid())
-    root = str(Path(__file__).parent.parent.parent)
-    arguments = [sys.executable, "-I", "-S", "-c", _BOOT, root, str(theirs.fileno()), str(own), str(run_directory.path)]
-    argv = [os.fsencode(argument) for argument in arguments]
-    environ = [b"PATH=" + os.fsencode(os.environ.get("PATH", os.defpath)), b"PYTHONDONTWRITEBYTECODE="]
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        pid, pidfd = syscalls.clone3(syscalls.CLONE_NEWPID)
-        if pid == 0:
-            # The child of a process that may have threads: system calls only, until execve.
-            try:
-                for number in (0, 1):
-                    os.dup2(null, number, inheritable=True)
-                for descriptor in (theirs.fileno(), own, run_directory.lock):
-                    os.set_inheritable(descriptor, True)
-                syscalls.execve(sys.executable, argv, environ)
-            finally:
-                os._exit(127)
-    except OSError as error:
-        ours.close()
-        raise KernelError("make a pid namespace for the launcher", "", error.errno or errno.EPERM) from None
-    finally:
-        theirs.close()
-        os.close(own)
-        os.close(null)
-    ours.setblocking(False)
-    return ours, pidfd
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _error_of(step: str, path: str, number: int, strerror: str = "") -> EngineError:
@@ -98,7 +62,7 @@ class Launcher:
 
     def __init__(self, run_directory: RunDirectory, channel: socket.socket, pidfd: int) -> None:
         """``channel`` and ``pidfd`` as ``spawn`` returned them."""
-        self.on_exit: Callable[[str, Exit], None] = lambda identity, end: None
+        self.on_exit: Callable[[str, Exit], None] = lambda _identity, _end: None
         self.on_death: Callable[[], None] = lambda: None
         self.pidfd = pidfd
         self._channel = channel
@@ -183,11 +147,11 @@ class Launcher:
     async def _send(self, data: bytes, descriptors: tuple[int, ...]) -> None:
         while True:
             try:
-                socket.send_fds(self._channel, [data], list(descriptors)) if descriptors else self._channel.send(data)
+                socket.send_fds(self._channel, [data], list(descriptors))
                 return
             except BlockingIOError:
-                writable = self._loop.create_future()
-                self._loop.add_writer(self._channel.fileno(), lambda: writable.done() or writable.set_result(None))
+                writable: asyncio.Future[None] = self._loop.create_future()
+                self._loop.add_writer(self._channel.fileno(), _wake, writable)
                 try:
                     await writable
                 finally:

@@ -10,7 +10,7 @@ same interpreter of the same user, and marshal is a builtin, where json would br
 
 from __future__ import annotations
 
-import _signal
+import _signal  # pyright: ignore[reportMissingImports]  the C modules: their wrappers import enum and selectors
 import _socket
 import array
 import errno
@@ -27,6 +27,7 @@ from container_runtime.launcher import operations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from container_runtime.cgroups.manager import Group
@@ -71,6 +72,7 @@ class Launcher:
         self.processes: dict[str, Process] = {}
         self.by_descriptor: dict[int, Process] = {}
         self.filters: dict[str, bytes] = {}
+        self.known_paths: dict[str, bool] = {}
         self.own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self.engine = engine
         self.poll = select.epoll()
@@ -138,7 +140,7 @@ class Launcher:
         """Start a container from its config.json."""
         config = message["config"]
         linux = config["linux"]
-        steps = operations.compile_container(config, seccomp=bool(message["seccomp"]))
+        steps = operations.compile_container(config, seccomp=bool(message["seccomp"]), absent=self._absent(linux))
         child = children.Child(self._filter(message["seccomp"]))
         flags, joined = operations.clone_flags(linux["namespaces"])
         own_cgroup_namespace = operations.has_cgroup_namespace(linux["namespaces"])
@@ -194,6 +196,14 @@ class Launcher:
                 found = False
         self.send({"id": message["id"], "found": found})
 
+    def _absent(self, linux: dict[str, Any]) -> frozenset[str]:
+        """The masked paths that this kernel has not got; asked once for each path, as a kernel does not change."""
+        for path in linux.get("maskedPaths") or []:
+            if path not in self.known_paths:
+                of_kernel = path.startswith(("/proc/", "/sys/"))
+                self.known_paths[path] = not of_kernel or os.path.lexists(path)
+        return frozenset(path for path, there in self.known_paths.items() if not there)
+
     def _filter(self, path: str) -> bytes:
         """The compiled seccomp program in file ``path``, read once."""
         if path and path not in self.filters:
@@ -207,7 +217,7 @@ class Launcher:
         identity: str,
         flags: int,
         group: Group,
-        first: Any,
+        first: Callable[[], None],
         steps: list[operations.Step],
         child: children.Child,
         process: dict[str, Any],
@@ -268,9 +278,11 @@ class Launcher:
         oom = False
         if not process.container:
             oom = process.group.oom_killed()
-            process.group.remove()
         if process.started:
             self.send({"event": "exit", "id": process.identity, "status": status, "signalled": killed, "oom": oom})
+        if not process.container:
+            process.group.remove()  # after the news, which others wait for
+        if process.started:
             return
         step, path, number = (process.error.decode("utf-8", "surrogateescape").split("\0") + ["", ""])[:3]
         # Without a report it was killed before it could write one: by its memory limit, as a rule.
@@ -295,14 +307,14 @@ class Launcher:
             except InterruptedError:
                 continue
         self.manager.remove()
-        if os.path.isdir(self.run_directory):  # noqa: PTH112
+        if os.path.isdir(self.run_directory):
             self._remove_run()
 
     def _remove_run(self) -> None:
         """The engine was killed: its directories go too; what fails here, the next engine's sweep removes."""
         import shutil
 
-        with open(self.run_directory + "/ledger", encoding="utf-8") as ledger:  # noqa: PTH123
+        with open(self.run_directory + "/ledger", encoding="utf-8") as ledger:
             places = [line.rstrip("\n").partition(" ")[2] for line in ledger if line.startswith("directory ")]
         for path in [*places, self.run_directory]:
             shutil.rmtree(path, ignore_errors=True)

@@ -224,8 +224,11 @@ def identity_steps(process: dict[str, Any], *, seccomp: bool) -> list[Step]:
     return steps
 
 
-def compile_container(config: dict[str, Any], *, seccomp: bool) -> list[Step]:
-    """All steps between clone3 and execve for one container."""
+def compile_container(config: dict[str, Any], *, seccomp: bool, absent: frozenset[str] = frozenset()) -> list[Step]:
+    """All steps between clone3 and execve for one container.
+
+    ``absent``: paths below /proc and /sys that this kernel does not have, so that nothing need be hidden there.
+    """
     linux = config["linux"]
     mounts = config.get("mounts") or []
     steps = _root_steps(config)
@@ -238,7 +241,7 @@ def compile_container(config: dict[str, Any], *, seccomp: bool) -> list[Step]:
     steps += [("sysctl", name.replace(".", "/"), str(value)) for name, value in (linux.get("sysctl") or {}).items()]
     steps += _process_steps(config["process"])
     steps += [("read_only", path) for path in linux.get("readonlyPaths") or []]
-    steps += [("mask", path) for path in linux.get("maskedPaths") or []]
+    steps += [("mask", path) for path in linux.get("maskedPaths") or [] if path not in absent]
     steps.append(("make_directory", config["process"].get("cwd") or "/", config["process"].get("user") or {}))
     steps.append(("pivot",))
     if config["root"].get("readonly"):

@@ -6,17 +6,20 @@ to it; afterwards the launcher reads a file.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
 import struct
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from container_runtime.errors import EngineError, InvalidParameter
 from container_runtime.oci.seccomp_names import ALWAYS, BY_ARCHITECTURE, BY_CAPABILITY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _MACHINE = os.uname().machine
 _AF_VSOCK = 40  # socket(2): vsock reaches the hypervisor and is not namespaced
@@ -142,10 +145,8 @@ def _compile(profile: dict[str, Any]) -> bytes:
             syscalls.add_arch(architecture)
     for rule in profile.get("syscalls") or []:
         _add_rule(library, syscalls, rule, default)
-    try:
+    with contextlib.suppress(OSError, ValueError):
         syscalls.set_attr(8, 2)  # SCMP_FLTATR_CTL_OPTIMIZE: a binary tree, where libseccomp has it (2.5)
-    except (OSError, ValueError):
-        pass
     with tempfile.TemporaryFile() as file:
         syscalls.export_bpf(file)
         file.seek(0)
