@@ -63,7 +63,7 @@ def _system_call(*types: object) -> Callable[..., int]:
     """A syscall(2) of its own with declared argument types, which are what makes a ctypes call cheap."""
     function = _libc["syscall"]  # by index: a new function object each time
     function.restype = ctypes.c_long
-    function.argtypes = [ctypes.c_long, *types]
+    function.argtypes = [ctypes.c_long, *types]  # pyright: ignore[reportAttributeAccessIssue]  typeshed: a sequence
     return function
 
 

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-_PATH_ONLY = os.O_PATH if hasattr(os, "O_PATH") else 0x200000
+_PATH_ONLY = os.O_PATH
 _DIRECTORY = os.O_DIRECTORY
+_MOST_LINKS = 40  # MAXSYMLINKS of the kernel, path_resolution(7)
 _LOCKED_FLAGS = sys.MS_NOSUID | sys.MS_NODEV | sys.MS_NOEXEC
 
 
@@ -52,8 +53,8 @@ class Child:
     def _in_root(self, path: str, flags: int = _PATH_ONLY) -> int:
         return sys.openat2(self.root, path, flags)
 
-    def _make_parents(self, path: str) -> None:
-        """mkdir -p inside the root; an existing symbolic link to a directory counts as one."""
+    def _make_parents(self, path: str, links: int = 0) -> None:
+        """mkdir -p inside the root; where a link leads to nothing, what it leads to is made, inside the root too."""
         done = ""
         for part in path.strip("/").split("/"):
             if not part:
@@ -61,12 +62,20 @@ class Child:
             try:
                 os.close(self._in_root(f"{done}/{part}", _PATH_ONLY | _DIRECTORY))
             except FileNotFoundError:
-                parent = self._in_root(done or "/", _PATH_ONLY | _DIRECTORY)
-                try:
-                    os.mkdir(part, 0o755, dir_fd=parent)
-                finally:
-                    os.close(parent)
+                self._make_one(done or "/", part, links)
             done += "/" + part
+
+    def _make_one(self, above: str, name: str, links: int) -> None:
+        parent = self._in_root(above, _PATH_ONLY | _DIRECTORY)
+        try:
+            os.mkdir(name, 0o755, dir_fd=parent)
+        except FileExistsError:
+            if links >= _MOST_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), f"{above}/{name}") from None
+            target = os.readlink(name, dir_fd=parent)
+            self._make_parents(target if target.startswith("/") else f"{above}/{target}", links + 1)
+        finally:
+            os.close(parent)
 
     def _target(self, path: str, *, directory: bool) -> int:
         """A descriptor on a mount's destination, which is made where it is missing."""
@@ -290,8 +299,8 @@ def take_stdio(descriptors: Sequence[int]) -> None:
 
 
 def reset_signals() -> None:
-    """What Python ignores (SIGPIPE, SIGXFSZ) would be ignored by the program too: execve(2) keeps that."""
-    for signal in (_signal.SIGPIPE, _signal.SIGXFSZ):
+    """What Python (SIGPIPE, SIGXFSZ) and the launcher ignore, the program would ignore too: execve(2) keeps that."""
+    for signal in (_signal.SIGPIPE, _signal.SIGXFSZ, _signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
         _signal.signal(signal, _signal.SIG_DFL)
     _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
 

@@ -1,0 +1,100 @@
+"""config.json as steps: what a container's child would do, without one."""
+
+import pytest
+
+from container_runtime.kernel import syscalls
+from container_runtime.launcher import operations
+
+
+def config(**changes):
+    base = {
+        "root": {"path": "/run/root"},
+        "process": {"args": ["true"], "cwd": "/work", "user": {"uid": 0, "gid": 0}, "capabilities": {}},
+        "mounts": [],
+        "linux": {"namespaces": []},
+    }
+    return base | changes
+
+
+def names(steps):
+    return [step[0] for step in steps]
+
+
+def test_options_become_flags_and_data():
+    flags, clear, propagations, data = operations.mount_options(["ro", "nosuid", "mode=755", "rw", "rslave", "size=1m"])
+    assert flags == syscalls.MS_NOSUID
+    assert clear == syscalls.MS_RDONLY
+    assert propagations == [syscalls.MS_SLAVE | syscalls.MS_REC]
+    assert data == "mode=755,size=1m"
+
+
+def test_root_overlay_comes_first_and_takes_no_devices():
+    overlay = {"destination": "/", "type": "overlay", "options": ["lowerdir=/a:/b", "upperdir=/u", "workdir=/w"]}
+    step = operations.compile_container(config(mounts=[overlay]), seccomp=False)[0]
+    assert step == (
+        "mount_root",
+        "/run/root",
+        "overlay",
+        syscalls.MS_NODEV,
+        "lowerdir=/a:/b,upperdir=/u,workdir=/w",
+        "",
+    )
+
+
+def test_many_layers_are_named_from_where_they_lie():
+    layers = ":".join(f"/var/lib/pytest-containers/images/layers/{number:064x}" for number in range(45))
+    overlay = {"destination": "/", "type": "overlay", "options": [f"lowerdir={layers}", "upperdir=/u", "workdir=/w"]}
+    _, _, _, _, data, common = operations.compile_container(config(mounts=[overlay]), seccomp=False)[0]
+    assert common == "/var/lib/pytest-containers/images/layers"
+    assert len(data) < 4096
+    assert data.startswith(f"lowerdir={0:064x}:")
+
+
+def test_the_order_that_the_kernel_dictates():
+    process = {
+        "args": ["true"],
+        "cwd": "/",
+        "user": {"uid": 5, "gid": 6, "additionalGids": [7]},
+        "noNewPrivileges": True,
+        "capabilities": {"bounding": ["CAP_CHOWN"], "ambient": ["CAP_CHOWN"], "permitted": ["CAP_CHOWN"]},
+    }
+    steps = operations.compile_container(
+        config(process=process) | {"linux": {"namespaces": [], "maskedPaths": ["/proc/kcore"]}}, seccomp=True
+    )
+    order = names(steps)
+    assert order.index("mask") < order.index("pivot") < order.index("session") < order.index("bounding")
+    assert order[-7:] == [
+        "bounding", "no_new_privileges", "seccomp", "identity", "capabilities", "umask", "directory",
+    ]  # fmt: skip
+    assert steps[-4] == ("identity", 5, 6, [7], True)
+
+
+def test_an_ordinary_user_keeps_no_capabilities():
+    steps = operations.identity_steps(
+        {"user": {"uid": 5, "gid": 6}, "capabilities": {"effective": ["CAP_KILL"]}}, seccomp=False
+    )
+    assert "capabilities" not in names(steps)
+
+
+def test_paths_that_the_kernel_has_not_got_are_not_masked():
+    with_masks = config() | {"linux": {"namespaces": [], "maskedPaths": ["/proc/scsi", "/proc/kcore"]}}
+    steps = operations.compile_container(with_masks, seccomp=False, absent=frozenset({"/proc/scsi"}))
+    assert [step for step in steps if step[0] == "mask"] == [("mask", "/proc/kcore")]
+
+
+def test_the_cgroup_namespace_is_not_cloned():
+    namespaces = [{"type": "pid"}, {"type": "cgroup"}, {"type": "network", "path": "/proc/1/ns/net"}]
+    flags, joined = operations.clone_flags(namespaces)
+    assert flags == syscalls.CLONE_NEWPID
+    assert joined == [("/proc/1/ns/net", syscalls.CLONE_NEWNET)]
+    assert operations.has_cgroup_namespace(namespaces)
+
+
+@pytest.mark.parametrize(("name", "bit"), [("CAP_CHOWN", 0), ("CAP_SYS_ADMIN", 21), ("CAP_CHECKPOINT_RESTORE", 40)])
+def test_capability_numbers(name, bit):
+    assert operations.capability_mask([name]) == 1 << bit
+
+
+def test_an_unknown_capability_is_an_error():
+    with pytest.raises(KeyError, match="CAP_NONE"):
+        operations.capability_mask(["CAP_NONE"])
