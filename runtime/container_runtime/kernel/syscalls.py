@@ -203,6 +203,14 @@ def openat2(directory: int, path: str | bytes, flags: int, mode: int = 0, resolv
     return _check(result, path)
 
 
+def syncfs(descriptor: int) -> None:
+    """syncfs(2): all that was written to the filesystem of ``descriptor`` is on disk when this returns.
+
+    May take seconds, so the interpreter lock is given up, unlike everywhere else here.
+    """
+    _check(ctypes.CDLL(None, use_errno=True).syncfs(ctypes.c_int(descriptor)))
+
+
 def prctl(option: int, argument: int = 0, argument3: int = 0) -> int:
     """prctl(2)."""
     return _check(
