@@ -6,7 +6,7 @@ decides what lies there: a symbolic link must not lead a mount out of it (CVE-20
 
 from __future__ import annotations
 
-import _signal  # pyright: ignore[reportMissingImports]  the C module: ``signal`` imports enum, which every fork copies
+import _signal  # pyright: ignore[reportMissingImports]  the C module: ``signal`` imports enum
 import errno
 import os
 
@@ -28,7 +28,7 @@ class Child:
 
     def __init__(self, seccomp: bytes) -> None:
         self.root = -1
-        self.root_path = ""
+        self.stage_path = ""
         self.filter = seccomp
 
     # --- the root filesystem -------------------------------------------------------------------------------------
@@ -40,6 +40,17 @@ class Child:
         sys.mount(kind, path, kind, flags, data)
         self._open_root(path)
 
+    def stage(self, path: str) -> None:
+        """Let the steps that follow work below ``path`` until there is a root (``spare``)."""
+        self.root = os.open(path, _PATH_ONLY | _DIRECTORY | os.O_CLOEXEC)
+        self.stage_path = path
+
+    def move(self, path: str) -> None:
+        """Move what was staged, with all that is mounted on it, to its place in the root."""
+        target = self._target(path, directory=True)
+        sys.mount(self.stage_path + path, f"/proc/self/fd/{target}", None, sys.MS_MOVE)
+        os.close(target)
+
     def bind_root(self, path: str) -> None:
         """Use the directory itself as the root."""
         # pivot_root(2) wants a mount point.
@@ -47,7 +58,6 @@ class Child:
         self._open_root(path)
 
     def _open_root(self, path: str) -> None:
-        self.root_path = path
         self.root = os.open(path, _PATH_ONLY | _DIRECTORY | os.O_CLOEXEC)
 
     def _in_root(self, path: str, flags: int = _PATH_ONLY) -> int:
@@ -327,33 +337,69 @@ def execute(arguments: list[str], environment: list[str]) -> None:
     raise refused or FileNotFoundError(errno.ENOENT, "executable file not found in $PATH", arguments[0])
 
 
-def run(
-    report: int, first: Callable[[], None], steps: list[tuple[Any, ...]], child: Child, process: dict[str, Any]
-) -> None:
-    """The child's whole life before execve; ends in it, or writes "step NUL path NUL errno" to ``report`` and exits."""
-    step = "start"
-    entry: tuple[Any, ...] = ()
+class Entry:
+    """What comes before the steps: descriptors, cgroups, and the namespaces that are not cloned into."""
+
+    def __init__(
+        self,
+        stdio: list[int],
+        procs_files: list[str],
+        cgroup_namespace: bool = False,
+        joined: Sequence[tuple[str | int, int]] = (),
+        unshared: int = 0,
+    ) -> None:
+        """``joined``: namespace files (or a pidfd) and their types; ``unshared``: CLONE_NEW* flags of own ones."""
+        self.stdio = stdio
+        self.procs_files = procs_files
+        self.cgroup_namespace = cgroup_namespace
+        self.joined = joined
+        self.unshared = unshared
+
+    def __call__(self) -> None:
+        """The cgroups come first: a namespace of theirs shows as "/" what the process is in when it is made."""
+        take_stdio(self.stdio)
+        enter_cgroups(self.procs_files)
+        flags = self.unshared | (sys.CLONE_NEWCGROUP if self.cgroup_namespace else 0)
+        if flags:
+            sys.unshare(flags)
+        for place, flag in self.joined:
+            descriptor = place if isinstance(place, int) else os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+            sys.setns(descriptor, flag)
+
+
+def run_steps(report: int, steps: Sequence[tuple[Any, ...]], child: Child) -> None:
+    """Execute steps; the first that fails writes "step NUL path NUL errno" to ``report`` and ends the process."""
+    entry: tuple[Any, ...] = ("start",)
     try:
-        first()
+        for entry in steps:
+            getattr(child, entry[0])(*entry[1:])
+    except OSError as error:
+        path = error.filename if error.filename is not None else (entry[1] if len(entry) > 1 else "")
+        _fail(report, entry[0], path, error.errno or errno.EIO)
+    except BaseException as error:  # noqa: BLE001  nothing above could catch it: this is a forked child
+        _fail(report, entry[0], f"{type(error).__name__}: {error}", errno.EINVAL)
+
+
+def _fail(report: int, step: str, path: object, number: int) -> None:
+    text = os.fsdecode(path) if isinstance(path, (str, bytes)) else str(path)
+    os.write(report, f"{step}\0{text}\0{number}".encode("utf-8", "surrogateescape"))
+    os._exit(127)
+
+
+def run(
+    report: int, entry: Callable[[], None], steps: list[tuple[Any, ...]], child: Child, process: dict[str, Any]
+) -> None:
+    """The child's whole life before execve; does not return. Errors are reported as by ``run_steps``."""
+    try:
+        entry()
         reset_signals()
         os.umask(0)
-        for entry in steps:
-            step = entry[0]
-            getattr(child, step)(*entry[1:])
-        step = "exec"
+    except OSError as error:
+        _fail(report, "start", error.filename or "", error.errno or errno.EIO)
+    run_steps(report, steps, child)
+    try:
         execute(process["args"], process.get("env") or [])
     except OSError as error:
-        path = (
-            error.filename
-            if error.filename is not None
-            else (entry[1] if step not in {"start", "exec"} and len(entry) > 1 else "")
-        )
-        os.write(
-            report,
-            f"{step}\0{os.fsdecode(path) if isinstance(path, (str, bytes)) else path}\0{error.errno or 5}".encode(
-                "utf-8", "surrogateescape"
-            ),
-        )
-    except BaseException as error:  # noqa: BLE001  nothing above could catch it: this is a forked child
-        os.write(report, f"{step}\0{type(error).__name__}: {error}\0{errno.EINVAL}".encode("utf-8", "replace"))
-    os._exit(127)
+        _fail(report, "exec", error.filename or process["args"][0], error.errno or errno.EIO)
+    except BaseException as error:  # noqa: BLE001  as above
+        _fail(report, "exec", f"{type(error).__name__}: {error}", errno.EINVAL)

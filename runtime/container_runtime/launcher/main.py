@@ -24,6 +24,7 @@ from container_runtime.cgroups.manager import Manager
 from container_runtime.kernel import syscalls as sys
 from container_runtime.launcher import child as children
 from container_runtime.launcher import operations
+from container_runtime.launcher.spare import Spare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,6 +80,11 @@ class Launcher:
         self.poll.register(channel, select.EPOLLIN)
         self.poll.register(engine, select.EPOLLIN)
         self.alive = True
+        self.spare: Spare | None = None
+        self.next_spare: tuple[int, list[operations.Step]] = (0, [])
+        self.stage = run_directory + "/stage"
+        for path in (self.stage, *(self.stage + below for below in operations.STAGED)):
+            os.makedirs(path, 0o700, exist_ok=True)
 
     def _record(self, path: str) -> None:
         """The ledger of the run: written before the group is made."""
@@ -105,6 +111,8 @@ class Launcher:
                     self.alive = False
                 else:
                     self._notice(descriptor)
+            if self.next_spare[1]:
+                self._prepare_spare()
         self._end()
 
     def _receive(self) -> None:
@@ -141,26 +149,55 @@ class Launcher:
         config = message["config"]
         linux = config["linux"]
         steps = operations.compile_container(config, seccomp=bool(message["seccomp"]), absent=self._absent(linux))
-        child = children.Child(self._filter(message["seccomp"]))
         flags, joined = operations.clone_flags(linux["namespaces"])
-        own_cgroup_namespace = operations.has_cgroup_namespace(linux["namespaces"])
+        cgroup_namespace = operations.has_cgroup_namespace(linux["namespaces"])
         group = self.manager.create(message["id"], linux.get("resources") or {})
-
-        def first() -> None:
-            children.take_stdio(stdio)
-            children.enter_cgroups(group.procs_files)
-            if own_cgroup_namespace:
-                sys.unshare(sys.CLONE_NEWCGROUP)
-            for path, flag in joined:
-                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-                sys.setns(descriptor, flag)
-                os.close(descriptor)
-
+        staged, rest = operations.split_staged(steps)
         try:
-            self._clone(message["id"], flags, group, first, steps, child, config["process"], "")
+            spare = self._take_spare(flags & ~sys.CLONE_NEWNET, staged)
+            if spare is not None:
+                order = {
+                    "filter": self._filter(message["seccomp"]),
+                    "procs": group.procs_files,
+                    "cgroup_namespace": cgroup_namespace,
+                    "joined": joined,
+                    "unshare": flags & sys.CLONE_NEWNET,
+                    "steps": rest,
+                    "process": config["process"],
+                }
+                spare.order(order, stdio)
+                self._watch(Process(message["id"], spare.pidfd, spare.report, group, ""))
+                return
+            child = children.Child(self._filter(message["seccomp"]))
+            entry = children.Entry(stdio, group.procs_files, cgroup_namespace, joined)
+            self._clone(message["id"], flags, group, entry, steps, child, config["process"], "")
         except OSError:
             group.remove()
             raise
+        finally:
+            self.next_spare = (flags & ~sys.CLONE_NEWNET, staged)
+
+    def _take_spare(self, flags: int, staged: list[operations.Step]) -> Spare | None:
+        """The waiting process, if it is what this container wants."""
+        spare, self.spare = self.spare, None
+        if spare is not None and (not staged or (spare.flags, spare.staged) != (flags, staged)):
+            spare.discard()
+            return None
+        return spare
+
+    def _prepare_spare(self) -> None:
+        """Make the next container's process like the last one's, now that it is busy in its child.
+
+        Not on cgroup v2: there a process that is born in its group (CLONE_INTO_CGROUP) is cheaper than one that is
+        moved, which waits for all processors (cgroup_threadgroup_rwsem).
+        """
+        flags, staged = self.next_spare
+        self.next_spare = (0, [])
+        if staged and self.spare is None and not self.manager.layout.v2:
+            try:
+                self.spare = Spare(flags, staged, self.stage)
+            except OSError:
+                self.spare = None  # what is wrong will be said by the next start
 
     def do_exec(self, message: dict[str, Any], stdio: list[int]) -> None:
         """Start one more process in a container: its namespaces, its cgroups, its user."""
@@ -171,13 +208,9 @@ class Launcher:
         steps: list[operations.Step] = [("session", bool(process.get("terminal")))]
         steps += operations.identity_steps(process, seccomp=bool(message["seccomp"]))
         child = children.Child(self._filter(message["seccomp"]))
-
-        def first() -> None:
-            children.take_stdio(stdio)
-            # First the cgroups: their files are not there any more once the mount namespace is the container's.
-            children.enter_cgroups(target.group.procs_files)
-            sys.setns(target.pidfd, _EXEC_NAMESPACES)
-
+        # All other namespaces of the container at once, by its pidfd; the cgroups before them, since their files are
+        # not there any more once the mount namespace is the container's.
+        first = children.Entry(stdio, target.group.procs_files, joined=[(target.pidfd, _EXEC_NAMESPACES)])
         # Only children enter a pid namespace that setns(2) chose, so it is set around the fork and set back.
         sys.setns(target.pidfd, sys.CLONE_NEWPID)
         try:
@@ -236,10 +269,12 @@ class Launcher:
             os.close(write_end)
             if into is not None:
                 os.close(into)
-        entry = Process(identity, pidfd, read_end, group, container)
-        self.processes[identity] = entry
-        for descriptor in (read_end, pidfd):
-            self.by_descriptor[descriptor] = entry
+        self._watch(Process(identity, pidfd, read_end, group, container))
+
+    def _watch(self, process: Process) -> None:
+        self.processes[process.identity] = process
+        for descriptor in (process.report, process.pidfd):
+            self.by_descriptor[descriptor] = process
             self.poll.register(descriptor, select.EPOLLIN)
 
     # --- reports and exits -----------------------------------------------------------------------------------------

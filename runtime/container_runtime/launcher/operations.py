@@ -248,3 +248,30 @@ def compile_container(config: dict[str, Any], *, seccomp: bool, absent: frozense
         steps.append(("read_only_root",))
     steps.append(("session", bool(config["process"].get("terminal"))))
     return steps + identity_steps(config["process"], seccomp=seccomp)
+
+
+def split_staged(steps: list[Step]) -> tuple[list[Step], list[Step]]:
+    """The steps below /proc and /dev, which can be taken before the root is known, and the rest.
+
+    The rest moves them into place right after its root. /sys is not among them: sysfs shows the network namespace of
+    whoever mounts it. Nothing is staged where a mount's source is a path of the machine.
+    """
+    staged = [
+        step
+        for step in steps
+        if (step[0] == "mount" and _below(step[1]) and not step[4] & sys.MS_BIND and not step[7])
+        or (step[0] in {"device", "read_only", "mask"} and _below(step[1]))
+        or (step[0] == "symlink" and _below(step[2]))
+    ]
+    heads = [step[1] for step in staged if step[0] == "mount" and step[1] in STAGED]
+    if heads != list(STAGED):
+        return [], steps
+    rest = [step for step in steps if step not in staged]
+    return staged, [rest[0], *(("move", path) for path in STAGED), *rest[1:]]
+
+
+STAGED = ("/proc", "/dev")
+
+
+def _below(path: str) -> bool:
+    return path in STAGED or path.startswith(("/proc/", "/dev/"))

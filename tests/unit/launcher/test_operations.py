@@ -98,3 +98,26 @@ def test_capability_numbers(name, bit):
 def test_an_unknown_capability_is_an_error():
     with pytest.raises(KeyError, match="CAP_NONE"):
         operations.capability_mask(["CAP_NONE"])
+
+
+def test_what_can_be_staged_is_moved_after_the_root():
+    mounts = [
+        {"destination": "/", "type": "overlay", "options": ["lowerdir=/"]},
+        {"destination": "/proc", "type": "proc", "source": "proc"},
+        {"destination": "/dev", "type": "tmpfs", "source": "tmpfs"},
+        {"destination": "/sys", "type": "sysfs", "source": "sysfs"},
+        {"destination": "/dev/data", "type": "bind", "source": "/srv", "options": ["rbind"]},
+    ]
+    document = config(mounts=mounts) | {"linux": {"namespaces": [], "maskedPaths": ["/proc/kcore", "/sys/firmware"]}}
+    steps = operations.compile_container(document, seccomp=False)
+    staged, rest = operations.split_staged(steps)
+    assert names(rest)[:3] == ["mount_root", "move", "move"]
+    assert [step[1] for step in staged if step[0] == "mount"] == ["/proc", "/dev"]
+    assert [step[1] for step in rest if step[0] == "mount"] == ["/sys", "/dev/data"]
+    assert [step[1] for step in rest if step[0] == "mask"] == ["/sys/firmware"]
+    assert sorted(map(repr, steps)) == sorted(map(repr, [*staged, *(step for step in rest if step[0] != "move")]))
+
+
+def test_nothing_is_staged_without_both():
+    steps = operations.compile_container(config(), seccomp=False)
+    assert operations.split_staged(steps) == ([], steps)
