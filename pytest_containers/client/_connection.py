@@ -1,0 +1,65 @@
+"""The two kinds of connection, as http.client's; apart, because only those who talk to an engine import http.client."""
+
+from __future__ import annotations
+
+import http.client
+import select
+import socket
+from typing import TYPE_CHECKING
+
+from pytest_containers.client.errors import EngineUnreachable
+
+if TYPE_CHECKING:
+    from pytest_containers.client.http import Address
+
+HTTPException = http.client.HTTPException
+
+
+class EngineConnection(http.client.HTTPConnection):
+    """An HTTP connection over a unix socket or TCP; errors of connecting are for people."""
+
+    def __init__(self, address: Address, timeout: float | None) -> None:
+        super().__init__(address.host or "localhost", address.port or None, timeout=timeout)
+        self._address = address
+        self.used = False
+        """Whether an answer came over it already: then the server may have closed it meanwhile."""
+
+    def connect(self) -> None:
+        """Connect, or raise EngineUnreachable."""
+        self.sock = open_socket(self._address, self.timeout)
+
+    def is_stale(self) -> bool:
+        """Whether the idle connection was closed by the server (or holds bytes that no request asked for)."""
+        if self.sock is None:  # pyright: ignore[reportUnnecessaryComparison]  # http.client sets None, typeshed forgot
+            return False  # http.client connects on the next request
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return bool(poll.poll(0))
+
+
+def open_socket(address: Address, timeout: float | None) -> socket.socket:
+    """Return a connected stream socket, or raise EngineUnreachable with the reason and what to do."""
+    try:
+        if address.path:
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                sock.settimeout(timeout)
+                sock.connect(address.path)
+            except BaseException:
+                sock.close()
+                raise
+        else:
+            sock = socket.create_connection((address.host, address.port), timeout)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError as error:
+        message = f"no engine answers at {address.url}: {error.strerror or error}"
+        raise EngineUnreachable(f"{message} ({_advice(address, error)})") from error
+    return sock
+
+
+def _advice(address: Address, error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "the socket belongs to another user"
+    if address.path and isinstance(error, FileNotFoundError | ConnectionRefusedError):
+        return f"start one with: pytest-containers serve --socket {address.path}"
+    return "is it running, and is DOCKER_HOST right?"
