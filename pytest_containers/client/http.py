@@ -17,6 +17,7 @@ from pytest_containers.client.errors import EngineUnreachable, api_error
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from http.client import HTTPResponse
+    from socket import socket
 
     from pytest_containers.client._connection import EngineConnection
     from pytest_containers.client.hijack import RawStream
@@ -169,6 +170,8 @@ class Transport:
 
         target, data, fields = self._prepare(path, query, body, headers)
         connection = EngineConnection(self.address, self.timeout)
+        connection.connect()
+        sock = connection.sock  # http.client forgets it where the server will close the connection
         try:
             answer = self._exchange(connection, method, target, data, fields)
             if answer.status >= 400:
@@ -179,7 +182,7 @@ class Transport:
         except BaseException:
             connection.close()
             raise
-        return Stream(self, connection, answer, f"{method} {path}")
+        return Stream(self, connection, sock, answer, f"{method} {path}")
 
     def raw(self, path: str, *, query: Query | None = None, body: object = None, upgrade: bool = False) -> RawStream:
         """POST on a connection of its own, read no more than the answer's head, and return the connection.
@@ -239,10 +242,12 @@ class Transport:
 class Stream:
     """The body of an answer, as it arrives. Another thread may close it: the reader then sees its end."""
 
-    def __init__(self, transport: Transport, connection: EngineConnection, answer: HTTPResponse, what: str) -> None:
+    def __init__(
+        self, transport: Transport, connection: EngineConnection, sock: socket, answer: HTTPResponse, what: str
+    ) -> None:
         self._transport = transport
         self._connection = connection
-        self._socket = connection.sock
+        self._socket = sock
         self._answer = answer
         self._what = what
         self._closed = False
@@ -284,12 +289,12 @@ class Stream:
 
     def close(self) -> None:
         """End the stream; a thread that is reading it sees the end at once."""
-        import socket
+        from socket import SHUT_RDWR
 
         if not self._closed:
             self._closed = True
             with contextlib.suppress(OSError):  # it may have ended by itself
-                self._socket.shutdown(socket.SHUT_RDWR)
+                self._socket.shutdown(SHUT_RDWR)
         if not self._reading:  # else the reader releases it: http.client's objects are for one thread
             self._release()
 
@@ -297,7 +302,6 @@ class Stream:
         self._closed = True
         self._answer.close()
         self._connection.close()
-        self._socket.close()
 
 
 def _checked(line: dict[str, Any]) -> dict[str, Any]:
