@@ -1,0 +1,297 @@
+"""The images of a user: what all engines share, and the image ``host``, which is always there."""
+
+from __future__ import annotations
+
+import os
+import re
+from threading import Lock
+from typing import IO, TYPE_CHECKING, Any
+
+from container_runtime.errors import Conflict, EngineError, InvalidParameter, NotFound
+from container_runtime.images import host
+from container_runtime.images.content import Content
+from container_runtime.images.files import as_list, as_object, remove_tree, storage_errors
+from container_runtime.images.merged import MergedView
+from container_runtime.images.model import Image, chain_ids
+from container_runtime.images.reference import Reference, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+    from typing import TypeAlias
+
+    _Answers: TypeAlias = list[dict[str, str]]  # the class has a method of that name
+
+_ID = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})")
+
+
+def _ignore(_: dict[str, Any]) -> None:
+    pass
+
+
+class ImageStore:
+    """The store below ``root``/images. Safe for several threads and many processes at once.
+
+    A process takes part in it with a session (``session.py``), which ends with ``close`` or with the process.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Nothing is made or read until it is needed; ``root`` is ``state.paths.data_home()``."""
+        self._root = root
+        self._content = Content(root / "images")
+        self._host = host.image(os.environ.get("PATH", ""))
+        self._host_layer = ""
+        self._host_lock = Lock()
+
+    def close(self) -> None:
+        """Release all leases and remove what is half made."""
+        self._content.close()
+
+    # Looking
+
+    def list(self) -> list[Image]:
+        """All images, ``host`` first."""
+        images, tags = self._content.index.read()
+        found = (self._content.image(identity, as_object(record), tags) for identity, record in images.items())
+        return [self._host, *(image for image in found if image is not None)]
+
+    def get(self, name: str) -> Image:
+        """The image with this reference, id, or beginning of an id.
+
+        Raises:
+            NotFound: there is none ("No such image: x").
+            InvalidParameter: the beginning fits several, or it can be no image's name.
+        """
+        images, tags = self._content.index.read()
+        identity = self._find(name, images, tags)
+        if identity == self._host.id:
+            return self._host
+        image = self._content.image(identity, as_object(images[identity]), tags) if identity else None
+        if image is None:
+            raise NotFound(f"No such image: {name}")
+        return image
+
+    def _find(self, name: str, images: dict[str, Any], tags: dict[str, str]) -> str | None:
+        match = _ID.fullmatch(name)
+        if match and len(match[1]) == 64:
+            identity = f"sha256:{match[1]}"
+            return identity if identity in images or identity == self._host.id else None
+        if not name.startswith("sha256:"):
+            found = self._by_reference(parse(name), images, tags)
+            if found is not None:
+                return found
+        if match is None:
+            return None
+        fitting = [each for each in (self._host.id, *images) if each.startswith(f"sha256:{match[1]}")]
+        if len(fitting) > 1:
+            raise InvalidParameter(f"image id {name} is ambiguous: {len(fitting)} images begin with it")
+        return fitting[0] if fitting else None
+
+    def _by_reference(self, reference: Reference, images: dict[str, Any], tags: dict[str, str]) -> str | None:
+        if reference.digest:
+            wanted = f"{reference.name}@{reference.digest}"
+            for identity, record in images.items():
+                if wanted in as_list(as_object(record).get("digests")):
+                    return identity
+            return None
+        return self._host.id if reference.canonical == host.NAME else tags.get(reference.canonical)
+
+    def lower_directories(self, image: Image) -> tuple[str, ...]:
+        """The image's layers for ``lowerdir=``, top first; of ``host``, the layer that hides, and ``/``.
+
+        Raises:
+            EngineError: a layer is missing, or could not be made.
+        """
+        if image.id == self._host.id:
+            return self._host_directories()
+        layers = self._content.layers
+        with storage_errors("the names of layers", self._content.home):
+            found = tuple(layers.lower_directory(each) for each in reversed(chain_ids(image.diff_ids)))
+            return found or (str(self._empty_layer()),)
+
+    def read_file(self, image: Image, path: str, limit: int) -> bytes | None:
+        """A regular file of the image, looked up as a container would see it; None where there is none.
+
+        Raises:
+            EngineError: it has more than ``limit`` bytes, or cannot be read.
+        """
+        try:
+            return MergedView(self.lower_directories(image)).read(path, limit)
+        except (ValueError, OSError) as error:
+            raise EngineError(f"cannot read {path} of image {image.id[7:19]}: {error}") from None
+
+    # Changing
+
+    def pull(
+        self,
+        reference: str,
+        platform: str | None = None,
+        auth: dict[str, Any] | None = None,
+        progress: Callable[[dict[str, Any]], None] = _ignore,
+    ) -> Image:
+        """Fetch an image from its registry; see ``pull.pull``. ``host`` and content fixed by digest need no network."""
+        wanted = parse(reference)
+        if wanted.canonical == host.NAME:
+            progress({"status": "Status: Image is up to date for host:latest"})
+            return self._host
+        if wanted.digest and not platform:
+            images, tags = self._content.index.read()
+            identity = self._by_reference(wanted, images, tags)
+            if identity is not None:
+                progress({"status": f"Status: Image is up to date for {wanted.familiar}"})
+                return self.get(identity)
+        from container_runtime.images.pull import pull
+
+        return self.get(pull(self._content, wanted, platform, auth, progress))
+
+    def import_tar(
+        self,
+        stream: IO[bytes],
+        reference: str | None = None,
+        message: str = "",
+        changes: Sequence[str] = (),
+        platform: str | None = None,
+    ) -> Image:
+        """Make an image of a root filesystem's archive; see ``importer.import_tar``."""
+        from container_runtime.images.importer import import_tar
+
+        name = self._new_name(reference) if reference else None
+        return self.get(import_tar(self._content, stream, name, message=message, changes=changes, platform=platform))
+
+    def tag(self, source: str, reference: str) -> None:
+        """Give the image ``source`` the further name ``reference``, taking it from whatever had it.
+
+        Raises:
+            NotFound: there is no such image.
+            InvalidParameter: it cannot be a name, or is that of ``host``.
+        """
+        name = self._new_name(reference)
+        image = self.get(source)
+        if image.id == self._host.id:
+            raise InvalidParameter("the image host is this machine and has only that name")
+        with self._content.locked():
+            images, tags = self._content.index.read()
+            if image.id not in images:
+                raise NotFound(f"No such image: {source}")
+            tags[name.canonical] = image.id
+            self._content.index.write(images, tags)
+
+    def _new_name(self, text: str) -> Reference:
+        name = parse(text)
+        if name.digest:
+            raise InvalidParameter(f"refusing to create a tag with a digest reference: {text}")
+        if name.canonical == host.NAME:
+            raise InvalidParameter("the name host:latest is that of this machine's own root filesystem")
+        return name
+
+    def remove(self, name: str, force: bool = False) -> _Answers:
+        """Remove a name, and with the last one the image and the layers that no other image has.
+
+        ``force``: by id, also where several repositories name it. Returns Docker's list of Untagged and Deleted.
+
+        Raises:
+            NotFound: there is no such image.
+            Conflict: a container of any living engine uses it, or several repositories name it.
+        """
+        with self._content.locked() as session:
+            images, tags = self._content.index.read()
+            identity = self._find(name, images, tags)
+            if identity is None:
+                raise NotFound(f"No such image: {name}")
+            if identity == self._host.id:
+                raise Conflict("conflict: unable to delete host (cannot be forced) - it is this machine itself")
+            names = [each for each, owner in tags.items() if owner == identity]
+            named = None if identity.removeprefix("sha256:").startswith(name.removeprefix("sha256:")) else parse(name)
+            if named is not None and named.canonical in names and len(names) > 1:
+                del tags[named.canonical]
+                self._content.index.write(images, tags)
+                return [{"Untagged": named.familiar}]
+            self._check_removable(identity, name, names, force=force or named is not None)
+            return self._delete(identity, images, tags, session.temporary)
+
+    def _check_removable(self, identity: str, name: str, names: Sequence[str], *, force: bool) -> None:
+        repositories = {parse(each).name for each in names}
+        if len(repositories) > 1 and not force:
+            raise Conflict(
+                f"conflict: unable to delete {name} (must be forced) - image is referenced in multiple repositories"
+            )
+        if any(identity in uses["images"] for uses in self._content.uses()):
+            raise Conflict(
+                f"conflict: unable to delete {name} (cannot be forced) - image is being used by a container of an "
+                "engine that is running"
+            )
+
+    def _delete(self, identity: str, images: dict[str, Any], tags: dict[str, str], trash: Path) -> _Answers:
+        image = self._content.image(identity, as_object(images[identity]), tags)
+        record = as_object(images.pop(identity))
+        answers = [{"Untagged": parse(each).familiar} for each, owner in sorted(tags.items()) if owner == identity]
+        answers += [{"Untagged": parse(str(each)).familiar} for each in as_list(record.get("digests"))]
+        remaining = {each: owner for each, owner in tags.items() if owner != identity}
+        # First the index, then what it named: a kill in between leaves files, never a name without content.
+        self._content.index.write(images, remaining)
+        needed = {each for uses in self._content.uses() for each in uses["layers"]}
+        blobs: set[str] = set()
+        for other, kept in images.items():
+            found = self._content.image(other, as_object(kept), remaining)
+            needed.update(chain_ids(found.diff_ids) if found else ())
+            blobs.update((other, *as_list(as_object(kept).get("blobs"))))
+        answers.append({"Deleted": identity})
+        for chain_id in reversed(chain_ids(image.diff_ids) if image else ()):
+            if chain_id not in needed:
+                self._content.layers.remove(chain_id, trash)
+                answers.append({"Deleted": chain_id})
+        for blob in (identity, *as_list(record.get("blobs"))):
+            if blob not in blobs:
+                self._content.remove_blob(str(blob))
+        return answers
+
+    # Leases
+
+    def lease(self, image_id: str, owner: str) -> None:
+        """``owner`` (a container) uses the image until ``release``: no engine of this user removes it.
+
+        Raises:
+            NotFound: it has been removed.
+        """
+        if image_id == self._host.id:
+            return
+        with self._content.locked() as session:
+            if image_id not in self._content.index.read()[0]:
+                raise NotFound(f"No such image: {image_id}")
+            session.use_image(image_id, owner)
+
+    def release(self, owner: str) -> None:
+        """``owner`` uses no image any more; nothing happens where it used none."""
+        if self._content.has_session:
+            with self._content.locked() as session:
+                session.release(owner)
+
+    # Layers that come from no registry
+
+    def _host_directories(self) -> tuple[str, ...]:
+        with self._host_lock:
+            if not self._host_layer or not self._content.layers.has(self._host_layer):
+                self._host_layer = self._make_host_layer()
+            with storage_errors("the layer of image host", self._content.home):
+                return (self._content.layers.lower_directory(self._host_layer), "/")
+
+    def _make_host_layer(self) -> str:
+        with storage_errors("the layer of image host", self._content.home):
+            self._content.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            entries = host.plan((self._root.resolve(),))
+            key = host.key(entries)
+            if not self._content.layers.has(key):
+                work = self._content.new_directory()
+                try:
+                    (work / "layer/fs").mkdir(parents=True)
+                    host.build(entries, work / "layer/fs")
+                    # Not durable: after a power cut it can be made again.
+                    self._content.layers.add(key, work / "layer", diff_id="", size=0, durable=False)
+                finally:
+                    remove_tree(work)
+            return key
+
+    def _empty_layer(self) -> Path:
+        path = self._content.home / "empty"
+        path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        return path
