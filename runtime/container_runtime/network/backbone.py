@@ -1,0 +1,175 @@
+"""The one network namespace that holds all bridges of an engine, and the veth pair that ties it to the machine.
+
+It has no name: it goes when the engine's descriptors and sockets go, and takes bridges, veth pairs and the routes of
+the machine that lead to it along. Nothing of the machine is changed but for those routes.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+from container_runtime.errors import EngineError, KernelError
+from container_runtime.kernel import namespaces, rtnetlink
+from container_runtime.network.pools import Subnet, free_blocks
+
+_EEXIST = 17
+
+
+class Backbone:
+    """The namespace E of docs/architecture.md."""
+
+    def __init__(self, pool: Subnet) -> None:
+        """Make it, and claim a first block of the pool.
+
+        Raises:
+            KernelError: no right to, or a kernel without bridges or veth.
+            EngineError: every block of the pool is in use on this machine.
+        """
+        self.pool = pool
+        self.blocks: list[Subnet] = []
+        self.own_address = ""
+        self._machine = rtnetlink.Netlink()
+        with namespaces.new_network() as descriptor:
+            self.namespace = descriptor
+            self._inner = rtnetlink.Netlink()
+            self._inner.send(rtnetlink.up(1))
+            _forward()
+        self.name = f"pc{os.getpid() % 10**6:x}{os.urandom(2).hex()}"
+        self._index = self._tie()
+        self.uplink = self._claim_first()
+
+    def _tie(self) -> int:
+        self._machine.send(rtnetlink.veth(self.name, "uplink", self.namespace))
+        return rtnetlink.index_of(self.name)
+
+    def _claim_first(self) -> Subnet:
+        """The first block; its last four addresses are those of the veth pair: the machine's and ours."""
+        block = self.claim()
+        pair = _pair_of(block)
+        self.machine_address = pair.address(1)
+        self._machine.send(rtnetlink.address(self._index, self.machine_address, 30))
+        with namespaces.inside(self.namespace):
+            self.uplink_index = rtnetlink.index_of("uplink")
+        self._inner.send(
+            rtnetlink.up(self.uplink_index),
+            rtnetlink.address(self.uplink_index, self.own_address, 30),
+            rtnetlink.route(gateway=self.machine_address, index=self.uplink_index),
+        )
+        self._route(block)
+        return pair
+
+    def claim(self) -> Subnet:
+        """Take one more block: the route to it, made exclusively, is the lock, and the kernel's to remove."""
+        taken = [Subnet(base, prefix) for base, prefix in self._machine.networks()]
+        # Once per engine anywhere, afterwards next to it.
+        start = int.from_bytes(os.urandom(2), "big") if not self.blocks else 0
+        for block in free_blocks(self.pool, taken, start):
+            if self._lock(block):
+                self.blocks.append(block)
+                if len(self.blocks) > 1:
+                    self._route(block)
+                return block
+        raise EngineError(
+            f"no free addresses in {self.pool}: other engines or routes of this machine use all of it; "
+            "end them, or choose another pool"
+        )
+
+    def claim_subnet(self, subnet: Subnet) -> None:
+        """Take a subnet that the user chose; the caller has seen that it overlaps nothing."""
+        if not self._lock(subnet):
+            raise EngineError(f"Subnet: this machine has a route to {subnet} already")
+        self.blocks.append(subnet)
+
+    def machine_networks(self) -> list[Subnet]:
+        """What the machine has routes to."""
+        return [Subnet(base, prefix) for base, prefix in self._machine.networks()]
+
+    def _lock(self, block: Subnet) -> bool:
+        if not self.own_address or not self.blocks:
+            self.own_address = _pair_of(block).address(2)
+        route = rtnetlink.route(
+            block.address(0), block.prefix, gateway=self.own_address, index=self._index, onlink=True
+        )
+        try:
+            self._machine.send(route)
+        except KernelError as error:
+            if error.errno == _EEXIST:
+                return False
+            raise
+        return True
+
+    def _route(self, block: Subnet) -> None:
+        """Addresses of the block that no container has are unreachable, instead of going back to the machine."""
+        self._inner.send(rtnetlink.route(block.address(0), block.prefix, unreachable=True))
+
+    def add_bridge(self, name: str, subnet: Subnet, number: int, *, internal: bool) -> int:
+        """A bridge with the subnet's first address, whose traffic reaches the machine at most, never another bridge.
+
+        What comes in by it is routed by a table of its own, in which nothing of other bridges is.
+        """
+        self._inner.send(rtnetlink.bridge(name))
+        with namespaces.inside(self.namespace):
+            index = rtnetlink.index_of(name)
+        table, gateway = 1000 + number, subnet.address(1)
+        requests = [
+            rtnetlink.address(index, gateway, subnet.prefix),
+            rtnetlink.rule_from_interface(name, table, 100),
+            rtnetlink.route(subnet.address(0), subnet.prefix, index=index, table=table),
+            rtnetlink.route(self.machine_address, 32, index=self.uplink_index, table=table),
+            rtnetlink.route(self.pool.address(0), self.pool.prefix, table=table, unreachable=True),
+        ]
+        if internal:
+            requests.append(rtnetlink.route(table=table, unreachable=True))
+        else:
+            requests.append(rtnetlink.route(gateway=self.machine_address, index=self.uplink_index, table=table))
+        self._inner.send(*requests)
+        return index
+
+    def remove_bridge(self, index: int) -> None:
+        """Delete a bridge; blocks for some 20 ms."""
+        self._inner.send(rtnetlink.delete_link(index))
+
+    def attach(self, name: str, peer: str, namespace: int, bridge: int, mac: bytes) -> None:
+        """A veth pair from a bridge into a namespace."""
+        self._inner.send(rtnetlink.veth(name, peer, namespace, master=bridge, peer_mac=mac))
+
+    def detach(self, name: str) -> None:
+        """Delete a veth pair; blocks for some 20 ms."""
+        with namespaces.inside(self.namespace):
+            index = rtnetlink.index_of(name)
+        self._inner.send(rtnetlink.delete_link(index))
+
+    def listen(self, address: str, port: int, kind: socket.SocketKind) -> socket.socket:
+        """A bound, non-blocking socket inside."""
+        with namespaces.inside(self.namespace):
+            server = socket.socket(socket.AF_INET, kind)
+        try:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            server.bind((address, port))
+            if kind == socket.SOCK_STREAM:
+                server.listen(128)
+        except OSError as error:
+            server.close()
+            raise KernelError("listen on", f"{address}:{port}", error.errno or 1) from None
+        server.setblocking(False)
+        return server
+
+    def close(self) -> None:
+        """Delete the tie to the machine, and let go of the namespace; blocks for some 20 ms."""
+        try:
+            self._machine.send(rtnetlink.delete_link(self._index))
+        finally:
+            for thing in (self._machine, self._inner):
+                thing.close()
+            os.close(self.namespace)
+
+
+def _pair_of(block: Subnet) -> Subnet:
+    return Subnet(block.base + block.size - 4, 30)
+
+
+def _forward() -> None:
+    """Forward between the bridges and the machine, in the namespace that the calling thread is in."""
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")  # proc_sys(5): /proc/sys/net shows the opener's namespace
