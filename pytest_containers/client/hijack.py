@@ -101,9 +101,10 @@ class RawStream:
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
         """Yield ``(stream, data)`` until the engine closes the connection."""
-        return demultiplex(iter(self._read, b""), framed=self.framed)
+        return demultiplex(iter(self.read, b""), framed=self.framed)
 
-    def _read(self) -> bytes:
+    def read(self) -> bytes:
+        """Return what is there, frames and all, waiting for the first byte; nothing at the end."""
         try:
             return self.socket.recv(READ_SIZE)
         except ConnectionResetError:
@@ -128,17 +129,18 @@ class RawStream:
         while True:
             for _, ready in poll.poll():
                 if rest and ready & (select.POLLOUT | select.POLLERR | select.POLLHUP):
-                    rest = self._send(rest)
+                    rest = self.write_some(rest)
                     if not rest:
                         self.half_close()
                         poll.modify(self.socket, select.POLLIN)
                 if ready & (select.POLLIN | select.POLLERR | select.POLLHUP):
-                    piece = self._read()
+                    piece = self.read()
                     if not piece:
                         return
                     yield piece
 
-    def _send(self, rest: memoryview) -> memoryview:
+    def write_some(self, rest: memoryview) -> memoryview:
+        """Send as much as fits without waiting and return what is left."""
         try:
             return rest[self.socket.send(rest, socket.MSG_DONTWAIT) :]
         except BlockingIOError:
