@@ -27,16 +27,16 @@ from filelock import FileLock
 CHECKOUT = Path(__file__).parents[1]
 CHECKED_OUT = ("examples", "pyproject.toml", "pytest_containers", "README.md", "runtime", "tests")
 PACKAGES = (
-    "base-files base-passwd bash busybox-static ca-certificates coreutils findutils grep hostname iproute2 libc-bin "
-    "libseccomp2 mount netbase nftables procps python3 redis-server sed tar util-linux"
+    "base-files base-passwd bash busybox-static ca-certificates coreutils dash findutils grep hostname iproute2 "
+    "libc-bin libseccomp2 login mount netbase nftables passwd procps python3 redis-server sed tar util-linux"
 ).split()
 DISTRIBUTIONS = ("pytest-containers", "pytest-xdist")
 LEFT_OUT = re.compile(
     r"/usr/share/(doc|info|locale|man|lintian|perl)/|/site-packages/|/(idlelib|test|tests)/|/config-3"
 )
 MODULES = (
-    "virtio_pci virtio_blk overlay veth bridge dummy nf_tables nft_chain_nat nft_nat nft_redir nft_masq nft_ct nft_fib_inet "
-    "nft_reject_inet"
+    "virtio_pci virtio_blk overlay veth bridge dummy "
+    "nf_tables nft_chain_nat nft_ct nft_fib_inet nft_masq nft_nat nft_redir nft_reject_inet"
 ).split()
 
 FIRST = """#!/bin/busybox sh

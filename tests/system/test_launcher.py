@@ -12,7 +12,10 @@ from container_runtime.errors import NotFound, StartError
 from container_runtime.launcher.client import Launcher
 from container_runtime.state.rundir import RunDirectory
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the launcher makes namespaces")
+pytestmark = [
+    pytest.mark.vm,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the launcher makes namespaces"),
+]
 
 CAPABILITIES = ["CAP_CHOWN", "CAP_SETUID", "CAP_SETGID", "CAP_KILL", "CAP_MKNOD"]
 HANG = 20  # seconds; a hang limit, not a measurement
@@ -138,7 +141,7 @@ def test_a_program_that_cannot_run(tmp_path, args, code, words):
 
 
 def test_a_step_that_fails_is_named(tmp_path):
-    broken = {"mounts": [{"destination": "/", "type": "overlay", "options": ["lowerdir=/no/such/layer"]}]}
+    broken = {"mounts": [{"destination": "/", "type": "overlay", "options": ["lowerdir=/no/such/layer:/"]}]}
 
     async def work(table):
         with pytest.raises(StartError, match=r"mount_root .*No such file or directory"):
