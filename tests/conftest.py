@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -37,32 +38,27 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
+_session = pytest.StashKey[pytest.Session]()
 _before = pytest.StashKey[set[str]]()
-_left = pytest.StashKey[list[str]]()
-
-
-def _leaks_are_checked(config: pytest.Config) -> bool:
-    return not hasattr(config, "workerinput") and not config.option.collectonly
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    if _leaks_are_checked(session.config):
+    if not hasattr(session.config, "workerinput") and not session.config.option.collectonly:
+        session.config.stash[_session] = session
         session.config.stash[_before] = leftovers.observe()
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    if _before not in session.config.stash:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_unconfigure(config: pytest.Config) -> Generator[None, None, None]:
+    """After every plugin, ours too, has let go of what it had."""
+    yield
+    before, end = config.stash.get(_before, None), time.monotonic() + LEAK_GRACE
+    if before is None:
         return
-    before, end = session.config.stash[_before], time.monotonic() + LEAK_GRACE
     while (left := sorted(leftovers.observe() - before)) and time.monotonic() < end:
         time.sleep(0.05)  # the kernel announces neither the end of a namespace nor that of a cgroup
+    for line in left:
+        sys.stderr.write(f"LEFT BEHIND: {line}\n")
     if left:
-        session.config.stash[_left] = left
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for line in config.stash.get(_left, []):
-        terminalreporter.write_line(f"LEFT BEHIND {line}", red=True)
+        config.stash[_session].exitstatus = pytest.ExitCode.TESTS_FAILED
