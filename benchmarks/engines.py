@@ -1,0 +1,152 @@
+"""The engines that answer the Docker Engine API: ours, and Docker where it can be had."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from benchmarks.image import NAME
+from pytest_containers.client import Client, ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+HERE = Path(__file__).parent
+
+
+class Prober:
+    """A process in the engine's network that says when a port answers."""
+
+    def __init__(self, engine_pid: int) -> None:
+        enter: list[str] = []
+        if os.readlink(f"/proc/{engine_pid}/ns/net") != os.readlink("/proc/self/ns/net"):  # noqa: PTH115
+            enter = ["nsenter", "-t", str(engine_pid), "-n"]
+        self._process = subprocess.Popen([*enter, sys.executable, "-S", str(HERE / "prober.py")],
+                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # fmt: skip
+
+    def await_port(self, host: str, port: int) -> None:
+        """Return when the port accepts a connection."""
+        assert self._process.stdin
+        assert self._process.stdout
+        print(host, port, file=self._process.stdin, flush=True)
+        if self._process.stdout.readline() != "open\n":
+            raise TimeoutError(f"{host}:{port} did not open within the prober's limit")
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+@dataclass
+class Engine:
+    """A running engine with the benchmark's image in it."""
+
+    name: str
+    client: Client
+    pid: int
+    prober: Prober
+
+
+def our_command(listener: socket.socket, lifeline: int) -> list[str]:
+    """Our engine, as the plugin starts it."""
+    return [sys.executable, "-P", "-m", "container_runtime", "serve",
+            "--listen-fd", str(listener.fileno()), "--lifeline-fd", str(lifeline)]  # fmt: skip
+
+
+@contextlib.contextmanager
+def spawn_ours(directory: Path) -> Generator[tuple[subprocess.Popen[bytes], str]]:
+    """Start our engine on a socket that listens already; it ends with everything at the end of the block."""
+    path = directory / "docker.sock"
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        reading, writing = os.pipe()
+        process = subprocess.Popen(our_command(listener, reading), pass_fds=(listener.fileno(), reading),
+                                   start_new_session=True)  # fmt: skip
+        os.close(reading)
+    try:
+        yield process, f"unix://{path}"
+    finally:
+        os.close(writing)
+        process.wait()
+
+
+@contextlib.contextmanager
+def ours(directory: Path, archive: Path) -> Generator[Engine]:
+    """Our engine with the image."""
+    with spawn_ours(directory) as (process, url), _prepared("pytest-containers", url, process.pid, archive) as engine:
+        yield engine
+
+
+@contextlib.contextmanager
+def docker(url: str, archive: Path) -> Generator[Engine]:
+    """The Docker Engine at a unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.connect(url.removeprefix("unix://"))
+        # struct ucred of unix(7): pid, uid, gid of the process that listens
+        pid = struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+    with Client(url) as client:
+        version = client.system.version().get("Version", "")
+    with _prepared(f"Docker {version.partition('+')[0]}", url, pid, archive) as engine:
+        yield engine
+
+
+@contextlib.contextmanager
+def _prepared(name: str, url: str, pid: int, archive: Path) -> Generator[Engine]:
+    with Client(url) as client:
+        client.images.import_(archive, NAME)
+        prober = Prober(pid)
+        try:
+            yield Engine(name, client, pid, prober)
+        finally:
+            prober.close()
+            with contextlib.suppress(ClientError):
+                client.images.remove(NAME, force=True)
+
+
+@contextlib.contextmanager
+def peers_dockerd(directory: Path) -> Generator[str]:
+    """Docker Engine from ``peers.sh``; gives its address once it answers."""
+    path = directory / "peer-docker.sock"
+    process = subprocess.Popen([HERE / "peers.sh", "dockerd", path], stderr=subprocess.PIPE, text=True,
+                               start_new_session=True)  # fmt: skip
+    assert process.stderr
+    try:
+        _await_line(process.stderr, "API listen on")
+        with contextlib.ExitStack() as stack:  # its log must be read, or it blocks on a full pipe
+            stack.callback(process.terminate)
+            drain = subprocess.Popen(["cat"], stdin=process.stderr, stdout=subprocess.DEVNULL)
+            yield f"unix://{path}"
+        process.wait()
+        drain.wait()
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+
+
+def _await_line(log: IO[str], words: str) -> None:
+    for line in log:
+        if words in line:
+            return
+    raise RuntimeError("the peer's dockerd ended before it listened")
+
+
+@contextlib.contextmanager
+def peers_root() -> Generator[int]:
+    """Give the pid of a process in the mount namespace of the peers, for nsenter."""
+    process = subprocess.Popen([HERE / "peers.sh", "hold"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    try:
+        if process.stdout.readline() != "ready\n":
+            raise RuntimeError("the peers' root filesystem could not be entered")
+        yield process.pid
+    finally:
+        process.communicate()

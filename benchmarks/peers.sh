@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# The container engines that people use instead, in current versions, from Debian's next release, without touching
+# this machine's own packages, networks or firewall. Needs root and about 1 GB in PEERS_ROOT.
+#
+#   peers.sh build              make their root filesystem (once; half a minute)
+#   peers.sh hold               enter it and wait, for `nsenter -t PID -m podman …`; prints one line when it is entered
+#   peers.sh dockerd SOCKET     run Docker Engine on SOCKET in a network namespace of its own, until SIGTERM
+#
+# PEERS_ROOT: where the root filesystem lies (default: /var/cache/pytest-containers-peers)
+set -euo pipefail
+root=${PEERS_ROOT:-/var/cache/pytest-containers-peers}
+self=$(readlink -f "$0")
+
+build() {
+  if [ -x "$root/usr/sbin/dockerd" ]; then return; fi
+  local mirror
+  mirror=$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1)
+  [ -n "$mirror" ] || mirror=$(sed -n 's/^deb \(\[[^]]*\] \)\?\([^ ]*\) .*/\2/p' /etc/apt/sources.list | head -n 1)
+  rm -rf "$root.part"
+  # A mirror that is a snapshot has release files past their date.
+  mmdebstrap --quiet --variant=apt --aptopt='Acquire::Check-Valid-Until "false"' \
+    --include=docker.io,podman,netavark,aardvark-dns,runc,iptables,iproute2,ca-certificates \
+    forky "$root.part" "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror forky main" >&2
+  mkdir -p "$root.part/etc/containers"
+  echo '{"default": [{"type": "insecureAcceptAnything"}]}' >"$root.part/etc/containers/policy.json"
+  mv "$root.part" "$root"
+}
+
+# In a new mount namespace: make the directory our root, with the directory $1 of the machine at the same place, and
+# become the rest of the command line. runc wants a root that is a mount point, so chroot would not do.
+inside() {
+  local shared=$1 name
+  shift
+  mount --bind "$root" "$root"
+  for name in proc sys dev; do mount --rbind "/$name" "$root/$name"; done
+  mount -t tmpfs tmpfs "$root/run"
+  mount -t tmpfs tmpfs "$root/tmp"
+  mkdir -p "$root$shared" "$root/mnt"
+  mount --bind "$shared" "$root$shared"
+  cd "$root"
+  pivot_root . mnt
+  cd /
+  umount -l /mnt
+  exec "$@"
+}
+
+case ${1-} in
+build) build ;;
+hold)
+  build
+  # The shell's last word comes when the root is in place; cat ends with whoever holds the other end of its input.
+  exec unshare --mount --propagation private "$self" inside "${2:-/tmp}" sh -c 'echo ready; exec cat'
+  ;;
+dockerd)
+  build
+  socket=$(readlink -f "$2")
+  state=$(mktemp -d "$root/var/lib/docker-XXXXXX")
+  # The data directory must not be on overlayfs, and is thrown away with all images.
+  unshare --mount --net --propagation private "$self" inside "$(dirname "$socket")" \
+    sh -c 'ip link set lo up; exec "$@"' sh \
+    dockerd --host "unix://$socket" --data-root "${state#"$root"}" --exec-root /run/docker --pidfile /run/docker.pid &
+  child=$!
+  trap 'kill "$child" 2>/dev/null || true' TERM INT
+  # A trap ends the first wait early; the second one is for the daemon's orderly end.
+  wait "$child" || wait "$child" || true
+  rm -rf "$state"
+  ;;
+inside) shift; inside "$@" ;;
+*) sed -n '2,10s/^# \?//p' "$self"; exit 2 ;;
+esac

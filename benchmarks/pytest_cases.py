@@ -1,0 +1,119 @@
+"""What the plugin costs a test run, and how fast a killed run is gone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.measure import OURS, Work, interleave, timed
+from tests import leftovers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LIMIT = 30.0
+"""Seconds after which a killed run counts as never gone."""
+EMPTY = "def test_nothing():\n    pass\n"
+FIXTURE = """\
+import pytest
+from pytest_containers import container
+
+box = container("host", ["sleep", "infinity"])
+
+@pytest.mark.parametrize("number", range({count}))
+def test_box(box, number):
+    assert box.id
+"""
+RECORD = """\
+import json, os
+
+def pytest_runtest_logreport(report):
+    with open(os.environ["BENCHMARK_RECORD"], "a") as file:
+        print(json.dumps([report.when, report.outcome, report.duration * 1000]), file=file)
+"""
+KILLED = """\
+import time
+from pytest_containers import container, network
+
+net = network()
+box = container("host", ["sleep", "infinity"], network=net)
+tool = container("host", ["sleep", "infinity"])
+
+def test_killed(box, tool):
+    print("running", flush=True)
+    time.sleep(1000)
+"""
+
+
+def _pytest(directory: Path, *options: str) -> list[str]:
+    return [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(directory),
+            "-c", os.devnull, *options, str(directory)]  # fmt: skip
+
+
+def _run(command: Sequence[str], environment: dict[str, str] | None = None) -> None:
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **(environment or {})})
+
+
+def without_containers(rounds: int) -> Work:
+    """A run that uses no container, with the plugin and without."""
+    with tempfile.TemporaryDirectory() as name:
+        (Path(name) / "test_nothing.py").write_text(EMPTY)
+        return interleave(
+            "pytest run without containers",
+            {
+                OURS: lambda: timed(lambda: _run(_pytest(Path(name)))),
+                "pytest alone": lambda: timed(lambda: _run(_pytest(Path(name), "-p", "no:containers"))),
+            },
+            rounds,
+        )
+
+
+def fixture(rounds: int) -> list[Work]:
+    """A function's container of the host image: set-up and teardown as pytest counts them."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        (directory / "conftest.py").write_text(RECORD)
+        (directory / "test_fixture.py").write_text(FIXTURE.format(count=rounds + 1))
+        record = directory / "record"
+        _run(_pytest(directory), {"BENCHMARK_RECORD": str(record)})
+        reports = [json.loads(line) for line in record.read_text().splitlines()]
+    # The first set-up waits for the engine, which the work "engine ready" tells.
+    return [
+        Work(f"fixture {name}", samples={OURS: [spent for when, _, spent in reports if when == phase][1:]})
+        for name, phase in (("set-up", "setup"), ("teardown", "teardown"))
+    ]
+
+
+def killed() -> float:
+    """Milliseconds from SIGKILL of pytest until nothing of its run is left on the machine."""
+    with tempfile.TemporaryDirectory() as name:
+        (Path(name) / "test_killed.py").write_text(KILLED)
+        before = leftovers.observe()
+        with subprocess.Popen(_pytest(Path(name), "-s"), stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            if not any("running" in line for line in process.stdout):
+                raise RuntimeError("the test that was to be killed did not run")
+            process.send_signal(signal.SIGKILL)
+            start = time.perf_counter()
+            process.wait()
+        while left := leftovers.observe() - before:
+            if time.perf_counter() - start > LIMIT:
+                raise RuntimeError(f"left behind after {LIMIT} s: {sorted(left)}")
+            time.sleep(0.002)  # neither the end of a namespace nor that of a cgroup is announced
+        return (time.perf_counter() - start) * 1000
+
+
+def measure(rounds: int) -> list[Work]:
+    """All of it."""
+    return [
+        without_containers(rounds),
+        *fixture(rounds),
+        interleave("kill -9 of pytest until nothing is left", {OURS: killed}, min(rounds, 10), warm_up=0),
+    ]
