@@ -16,6 +16,7 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from container_runtime.images.files import OPAQUE
 from container_runtime.images.tarstream import BadArchive, HashingReader, decompress, open_archive
 from container_runtime.kernel.openat2 import Root, clean, split
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO
 
-OPAQUE: Final = "trusted.overlay.opaque"
 _WHITEOUT: Final = ".wh."
 _OPAQUE_MARK: Final = ".wh..wh..opq"
 _AUFS_OWN: Final = ".wh..wh."  # .wh..wh.aufs, .wh..wh.plnk: aufs's own book-keeping, never part of an image
@@ -291,7 +291,8 @@ def _is_wanted(attribute: str) -> bool:
 
 def _nanoseconds(member: tarfile.TarInfo) -> int:
     seconds = min(max(float(member.mtime), 0.0), float(_LATEST))
-    return int(seconds * 1_000_000_000)
+    whole = int(seconds)  # apart, because a float has too few digits for all of it
+    return whole * 1_000_000_000 + round((seconds - whole) * 1_000_000_000)
 
 
 def extract_layer(

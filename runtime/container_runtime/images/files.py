@@ -15,6 +15,9 @@ from container_runtime.errors import EngineError
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+OPAQUE = "trusted.overlay.opaque"
+"""The attribute, with value "y", of a directory through which lower layers do not show (overlayfs.rst)."""
+
 _HINTS = {
     errno.ENOSPC: "free some space there, or set PYTEST_CONTAINERS_DATA to a directory with more",
     errno.EDQUOT: "the user's quota is used up: free some space, or set PYTEST_CONTAINERS_DATA to another disk",

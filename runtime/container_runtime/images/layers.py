@@ -27,6 +27,7 @@ class LayerStore:
     def __init__(self, home: Path) -> None:
         self._layers = home / "layers"
         self._short = home / "l"
+        self._names: dict[str, str] = {}
 
     def path(self, chain_id: str) -> Path:
         """The tree of a layer, by its full name; it may not be there."""
@@ -46,10 +47,8 @@ class LayerStore:
             return [f"sha256:{path.name}" for path in self._layers.iterdir()]
         return []
 
-    def add(self, chain_id: str, made: Path, *, diff_id: str, size: int, durable: bool = True) -> None:
+    def add(self, chain_id: str, made: Path, *, diff_id: str, size: int) -> None:
         """Move a finished layer in: ``made/fs`` is its tree. Nothing happens where the layer is there already.
-
-        ``durable``: on disk before it is there, for what cannot be made again from what this machine has.
 
         Raises:
             OSError: the filesystem refused.
@@ -57,9 +56,8 @@ class LayerStore:
         for directory in (self._layers, self._short):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         content = {"chain_id": chain_id, "diff_id": diff_id, "size": size}
-        write_atomically(made / "layer.json", json.dumps(content).encode(), durable=durable)
-        if durable:
-            self._sync(made)
+        write_atomically(made / "layer.json", json.dumps(content).encode())
+        self._sync(made)
         final = self._directory(chain_id)
         with suppress(FileExistsError):  # another process was faster
             try:
@@ -68,8 +66,7 @@ class LayerStore:
                 if not final.is_dir():
                     raise
                 raise FileExistsError from error
-        if durable:
-            sync_directory(self._layers)
+        sync_directory(self._layers)
         self._link(chain_id)
 
     def lower_directory(self, chain_id: str) -> str:
@@ -80,10 +77,13 @@ class LayerStore:
         """
         if not self.has(chain_id):
             raise EngineError(f"layer {chain_id} is missing in {self._layers}: remove the image and pull it again")
-        return str(self._link(chain_id))
+        if chain_id not in self._names:
+            self._names[chain_id] = str(self._link(chain_id))
+        return self._names[chain_id]
 
     def remove(self, chain_id: str, trash: Path) -> None:
         """Remove a layer: its name at once, by moving it into ``trash`` (same filesystem), then its files."""
+        self._names.pop(chain_id, None)
         short = self._find(chain_id)
         if short is not None:
             short.unlink()

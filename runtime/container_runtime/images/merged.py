@@ -9,7 +9,7 @@ from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from container_runtime.images.extract import OPAQUE
+from container_runtime.images.files import OPAQUE
 from container_runtime.kernel import syscalls
 from container_runtime.kernel.openat2 import read_regular
 

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 from container_runtime.errors import Conflict, EngineError, InvalidParameter, NotFound
 from container_runtime.images import host
 from container_runtime.images.content import Content
-from container_runtime.images.files import as_list, as_object, remove_tree, storage_errors
+from container_runtime.images.files import as_list, as_object, storage_errors
 from container_runtime.images.merged import MergedView
 from container_runtime.images.model import Image, chain_ids
 from container_runtime.images.reference import Reference, parse
@@ -40,7 +40,7 @@ class ImageStore:
         self._root = root
         self._content = Content(root / "images")
         self._host = host.image(os.environ.get("PATH", ""))
-        self._host_layer = ""
+        self._host_layer: Path | None = None
         self._host_lock = Lock()
 
     def close(self) -> None:
@@ -270,26 +270,9 @@ class ImageStore:
 
     def _host_directories(self) -> tuple[str, ...]:
         with self._host_lock:
-            if not self._host_layer or not self._content.layers.has(self._host_layer):
-                self._host_layer = self._make_host_layer()
-            with storage_errors("the layer of image host", self._content.home):
-                return (self._content.layers.lower_directory(self._host_layer), "/")
-
-    def _make_host_layer(self) -> str:
-        with storage_errors("the layer of image host", self._content.home):
-            self._content.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            entries = host.plan((self._root.resolve(),))
-            key = host.key(entries)
-            if not self._content.layers.has(key):
-                work = self._content.new_directory()
-                try:
-                    (work / "layer/fs").mkdir(parents=True)
-                    host.build(entries, work / "layer/fs")
-                    # Not durable: after a power cut it can be made again.
-                    self._content.layers.add(key, work / "layer", diff_id="", size=0, durable=False)
-                finally:
-                    remove_tree(work)
-            return key
+            if self._host_layer is None or not self._host_layer.is_dir():
+                self._host_layer = host.layer((self._root.resolve(),))
+            return (str(self._host_layer), "/")
 
     def _empty_layer(self) -> Path:
         path = self._content.home / "empty"
