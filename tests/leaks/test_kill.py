@@ -39,6 +39,11 @@ SUITE = """
 """
 
 
+def parent_of(pid: int) -> int:
+    (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("PPid:")]
+    return int(line.split()[1])
+
+
 class Suite:
     """A pytest of its own with a suite that stays in a test."""
 
@@ -63,9 +68,12 @@ class Suite:
         return sorted(line for line in found if not line.startswith(("run directory", "socket")))
 
     def pid_of(self, what: str) -> int:
-        """The new process with ``what`` in its command line that is no container's."""
-        (line,) = [line for line in self.left() if line.startswith("process") and what in line]
-        return int(line.split()[1].rstrip(":"))
+        """The new process with ``what`` in its command line, but not those that it has forked."""
+        found = {
+            int(line.split()[1].rstrip(":")) for line in self.left() if line.startswith("process") and what in line
+        }
+        (first,) = [pid for pid in found if parent_of(pid) not in found]
+        return first
 
     def await_nothing_left(self) -> None:
         end = time.monotonic() + HANG
