@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from container_runtime.errors import EngineError, Unauthorized
-from container_runtime.images.files import as_object
+from container_runtime.images.files import parse_object
 
 if TYPE_CHECKING:
     import requests
@@ -113,12 +113,7 @@ class Authenticator:
 
 
 def _token_in(data: bytes, host: str, status: int) -> str:
-    import json
-
-    try:
-        answer = as_object(json.loads(data))
-    except ValueError:
-        answer = {}
+    answer = parse_object(data) or {}
     token = answer.get("token") or answer.get("access_token")
     if status != 200 or not isinstance(token, str) or not token.isprintable():
         raise EngineError(f"the token server {host} answers {status} without a token")

@@ -41,7 +41,7 @@ def _array(argument: str) -> list[str] | None:
         return None
     try:
         value: Any = json.loads(argument)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return [str(each) for each in as_list(value)]
 

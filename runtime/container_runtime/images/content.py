@@ -14,7 +14,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from container_runtime.errors import EngineError
-from container_runtime.images.files import as_list, as_object, read_json, storage_errors, write_atomically
+from container_runtime.images.files import as_list, as_object, parse_object, read_json, storage_errors, write_atomically
 from container_runtime.images.layers import LayerStore
 from container_runtime.images.lock import FileLock
 from container_runtime.images.model import Image, chain_ids, image_of
@@ -147,10 +147,7 @@ class Content:
         data = self.read_blob(identity)
         if data is None:
             return None
-        try:
-            config = as_object(json.loads(data))
-        except ValueError:
-            return None
+        config = parse_object(data) or {}
         names = [name for name, each in tags.items() if each == identity]
         return image_of(
             identity,

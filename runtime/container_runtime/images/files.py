@@ -82,6 +82,15 @@ def as_list(value: Any) -> list[Any]:
     return cast("list[Any]", value) if isinstance(value, list) else []
 
 
+def parse_object(data: bytes) -> dict[str, Any] | None:
+    """The JSON object that ``data`` is; None where it is none, or one that is nested without end."""
+    try:
+        value: Any = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return as_object(value)
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """The JSON object in ``path``; None where there is no such file.
 

@@ -12,11 +12,19 @@ MACHINES = {"x86_64": ("amd64", ""), "aarch64": ("arm64", "v8")}
 """GOARCH and variant of the machine names that uname(2) gives (OCI image specification, "Platform Variants")."""
 
 
+_TEXT, _TEXTS, _OBJECT = "text", "texts", "object"
+_SHAPES = {
+    "Env": _TEXTS, "Cmd": _TEXTS, "Entrypoint": _TEXTS, "User": _TEXT, "WorkingDir": _TEXT, "StopSignal": _TEXT,
+    "ExposedPorts": _OBJECT, "Volumes": _OBJECT, "Labels": _OBJECT,
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Image:
     """An image of the store; the fields are those of Docker's ``ImageInspect``.
 
-    ``config`` is the execution part of the image's configuration ("config": Env, Cmd, …), with nothing filled in.
+    ``config`` is the execution part of the image's configuration ("config": Env, Cmd, …), with nothing filled in; the
+    members of the specification have the types that it says.
     """
 
     id: str
@@ -48,6 +56,23 @@ def chain_ids(diff_ids: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(chain)
 
 
+def _has_shape(value: Any, shape: str) -> bool:
+    if shape == _TEXT:
+        return isinstance(value, str)
+    if shape == _OBJECT:
+        return isinstance(value, dict)
+    return isinstance(value, list) and all(isinstance(each, str) for each in as_list(value))
+
+
+def _execution(declared: Any) -> dict[str, Any]:
+    """The "config" of an image without members that are not what the specification says: nobody has checked them."""
+    return {
+        key: value
+        for key, value in as_object(declared).items()
+        if value is not None and (key not in _SHAPES or _has_shape(value, _SHAPES[key]))
+    }
+
+
 def image_of(identity: str, config: dict[str, Any], *, tags: list[str], digests: list[str], size: int) -> Image:
     """The image with the configuration ``config`` (OCI image specification, "Image Configuration")."""
     return Image(
@@ -61,7 +86,7 @@ def image_of(identity: str, config: dict[str, Any], *, tags: list[str], digests:
         variant=str(config.get("variant") or ""),
         author=str(config.get("author") or ""),
         comment=str(config.get("comment") or ""),
-        config=as_object(config.get("config")),
+        config=_execution(config.get("config")),
         diff_ids=tuple(str(each) for each in as_list(as_object(config.get("rootfs")).get("diff_ids"))),
         history=tuple(as_object(each) for each in as_list(config.get("history"))),
     )

@@ -6,7 +6,6 @@ comes from the layers below. Two pulls that share layers, in one process or in s
 
 from __future__ import annotations
 
-import json
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event, Lock
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from container_runtime.errors import EngineError, NotFound, Unavailable
 from container_runtime.images.extract import extract_layer
-from container_runtime.images.files import as_list, as_object, remove_tree, storage_errors
+from container_runtime.images.files import as_list, as_object, parse_object, remove_tree, storage_errors
 from container_runtime.images.merged import MergedView
 from container_runtime.images.model import chain_ids
 from container_runtime.images.platforms import Platform, choose, parse_platform
@@ -298,11 +297,10 @@ def _first_failure(downloads: dict[str, Future[Path]]) -> BaseException:
 
 
 def _document(data: bytes, what: str) -> dict[str, Any]:
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
-        raise EngineError(f"{what} that the registry sent is no JSON document") from None
-    return as_object(document)
+    document = parse_object(data)
+    if document is None:
+        raise EngineError(f"{what} that the registry sent is no JSON document")
+    return document
 
 
 def _platform_name(declared: dict[str, Any]) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-import json
 import os
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 from container_runtime.errors import EngineError, NotFound, Unauthorized, Unavailable
 from container_runtime.images.authentication import Authenticator
-from container_runtime.images.files import as_list, as_object
+from container_runtime.images.files import as_list, as_object, parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -178,10 +177,7 @@ class Repository:
 
 def _media_type(data: bytes, header: str) -> str:
     """The type that the document itself states; the header's where it states none."""
-    try:
-        document = as_object(json.loads(data))
-    except ValueError:
-        return header
+    document = parse_object(data) or {}
     stated = document.get("mediaType")
     if isinstance(stated, str) and stated:
         return stated
@@ -192,7 +188,7 @@ def _media_type(data: bytes, header: str) -> str:
 
 def _error_detail(response: requests.Response) -> str:
     try:
-        document = as_object(json.loads(response.raw.read(1 << 16, decode_content=True)))
+        document = parse_object(response.raw.read(1 << 16, decode_content=True)) or {}
     except Exception:  # noqa: BLE001  whatever the body is, the status has been understood
         return ""
     first = as_object(next(iter(as_list(document.get("errors"))), None))

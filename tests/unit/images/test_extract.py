@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from container_runtime.images import tarstream
 from container_runtime.images.extract import extract_layer
-from container_runtime.images.model import chain_ids, sha256
+from container_runtime.images.model import sha256
 from container_runtime.images.tarstream import BadArchive
 from container_runtime.kernel.openat2 import Root, clean
 from tests.registry import Layer
@@ -157,9 +157,3 @@ def test_a_root_confines_reading_and_writing(tmp_path: Path) -> None:
         assert root.lstat("out").st_mode & 0o170000 == 0o120000
     assert (tmp_path / "root/new/deep").is_dir()
     assert (tmp_path / "secret").read_text() == "s"
-
-
-def test_chain_ids() -> None:
-    first, second = sha256(b"1"), sha256(b"2")
-    assert chain_ids((first, second)) == (first, sha256(f"{first} {second}".encode()))
-    assert chain_ids(()) == ()
