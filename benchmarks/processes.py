@@ -121,6 +121,7 @@ def podman(peers_pid: int | None, archive: Path) -> Generator[Callable[[], float
     if command is None:
         yield None
         return
+    os.environ.setdefault("PODMAN_IGNORE_CGROUPSV1_WARNING", "1")
     with archive.open("rb") as file:
         subprocess.run([*command, "import", "-", NAME], stdin=file, check=True, capture_output=True)
     try:
