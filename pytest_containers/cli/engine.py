@@ -5,10 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_containers.client import Client, EngineUnreachable
@@ -58,36 +55,15 @@ def _default_answers() -> bool:
 
 @contextlib.contextmanager
 def _own_engine() -> Generator[str]:
-    """Start an engine that ends with us in any case: it holds one end of a pipe and watches our process.
+    """Start an engine that ends with this process, however that ends, and give its address."""
+    from pytest_containers.embedded import EmbeddedEngine, new_run_name, runtime_home
 
-    Its socket listens before it runs, so that nobody has to wait for it; it has a session of its own, so that Ctrl-C
-    reaches this command only, which then ends it in order.
-    """
-    with contextlib.ExitStack() as stack:
-        # Not in the engine's run directory: it makes and locks that itself.
-        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="pytest-containers-"))
-        path = str(Path(directory) / "docker.sock")
-        listener = stack.enter_context(socket.socket(socket.AF_UNIX))
-        listener.bind(path)
-        Path(path).chmod(0o600)
-        listener.listen()
-        reading, writing = os.pipe()
-        stack.callback(os.close, writing)
-        try:
-            engine = subprocess.Popen(  # noqa: S603  # our own engine, no shell
-                [*ENGINE, "--listen-fd", str(listener.fileno()), "--lifeline-fd", str(reading),
-                 "--watch-pid", str(os.getpid())],
-                stdin=subprocess.DEVNULL, pass_fds=(listener.fileno(), reading), start_new_session=True,
-            )  # fmt: skip
-        finally:
-            os.close(reading)
-        listener.close()  # should the engine die, connecting fails at once instead of hanging
-        try:
-            yield f"unix://{path}"
-        except EngineUnreachable:
-            raise EngineUnreachable(
-                "the engine that was started for this command ended; see its message above"
-            ) from None
-        finally:
-            engine.terminate()
-            engine.wait()
+    engine = EmbeddedEngine(runtime_home() / new_run_name(), os.getpid())
+    engine.start()
+    try:
+        yield engine.url
+    except EngineUnreachable as error:
+        reason = engine.complaint().strip().splitlines()[-1].strip()
+        raise EngineUnreachable(f"the engine of this command failed: {error}; it said: {reason}") from None
+    finally:
+        engine.end()
