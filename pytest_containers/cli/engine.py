@@ -62,8 +62,8 @@ def _own_engine() -> Generator[str]:
     engine.start()
     try:
         yield engine.url
-    except EngineUnreachable as error:
+    except EngineUnreachable:
         reason = engine.complaint().strip().splitlines()[-1].strip()
-        raise EngineUnreachable(f"the engine of this command failed: {error}; it said: {reason}") from None
+        raise EngineUnreachable(f"the engine that this command started is gone: {reason}") from None
     finally:
         engine.end()
