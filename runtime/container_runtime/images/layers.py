@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from container_runtime.errors import EngineError
-from container_runtime.images.files import read_json, remove_tree, sync_directory, write_atomically
+from container_runtime.images.files import read_json, sync_directory, write_atomically
 from container_runtime.kernel.syscalls import syncfs
 
 if TYPE_CHECKING:
@@ -81,16 +81,14 @@ class LayerStore:
             self._names[chain_id] = str(self._link(chain_id))
         return self._names[chain_id]
 
-    def remove(self, chain_id: str, trash: Path) -> None:
-        """Remove a layer: its name at once, by moving it into ``trash`` (same filesystem), then its files."""
+    def discard(self, chain_id: str, trash: Path) -> None:
+        """Take a layer away, at once: it is moved into ``trash`` (same filesystem), where its files can be removed."""
         self._names.pop(chain_id, None)
         short = self._find(chain_id)
         if short is not None:
             short.unlink()
         with suppress(FileNotFoundError):
-            aside = trash / f"removed-{chain_id[7:]}"
-            self._directory(chain_id).rename(aside)
-            remove_tree(aside)
+            self._directory(chain_id).rename(trash / chain_id.removeprefix("sha256:"))
 
     def _directory(self, chain_id: str) -> Path:
         return self._layers / chain_id.removeprefix("sha256:")

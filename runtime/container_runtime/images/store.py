@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 from container_runtime.errors import Conflict, EngineError, InvalidParameter, NotFound
 from container_runtime.images import host
 from container_runtime.images.content import Content
-from container_runtime.images.files import as_list, as_object, storage_errors
+from container_runtime.images.files import as_list, as_object, remove_tree, storage_errors
 from container_runtime.images.merged import MergedView
 from container_runtime.images.model import Image, chain_ids
 from container_runtime.images.reference import Reference, parse
@@ -193,7 +193,14 @@ class ImageStore:
             NotFound: there is no such image.
             Conflict: a container of any living engine uses it, or several repositories name it.
         """
-        with self._content.locked() as session:
+        trash = self._content.new_directory()
+        try:
+            return self._remove(name, trash, force=force)
+        finally:
+            remove_tree(trash)  # without the lock: it may take a while
+
+    def _remove(self, name: str, trash: Path, *, force: bool) -> _Answers:
+        with self._content.locked():
             images, tags = self._content.index.read()
             identity = self._find(name, images, tags)
             if identity is None:
@@ -207,7 +214,7 @@ class ImageStore:
                 self._content.index.write(images, tags)
                 return [{"Untagged": named.familiar}]
             self._check_removable(identity, name, names, force=force or named is not None)
-            return self._delete(identity, images, tags, session.temporary)
+            return self._delete(identity, images, tags, trash)
 
     def _check_removable(self, identity: str, name: str, names: Sequence[str], *, force: bool) -> None:
         repositories = {parse(each).name for each in names}
@@ -238,7 +245,7 @@ class ImageStore:
         answers.append({"Deleted": identity})
         for chain_id in reversed(chain_ids(image.diff_ids) if image else ()):
             if chain_id not in needed:
-                self._content.layers.remove(chain_id, trash)
+                self._content.layers.discard(chain_id, trash)
                 answers.append({"Deleted": chain_id})
         for blob in (identity, *as_list(record.get("blobs"))):
             if blob not in blobs:
