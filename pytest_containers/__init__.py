@@ -1,0 +1,67 @@
+"""Real, isolated Linux containers as pytest fixtures.
+
+The names below are all that a test author needs; each is imported when it is first used, so that a test run without
+containers pays nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_containers import wait as wait
+    from pytest_containers.definition import ContainerSpec as ContainerSpec
+    from pytest_containers.errors import ContainerError as ContainerError
+    from pytest_containers.errors import ContainerExited as ContainerExited
+    from pytest_containers.errors import WaitTimeout as WaitTimeout
+    from pytest_containers.factory import Containers as Containers
+    from pytest_containers.fixtures import container as container
+    from pytest_containers.fixtures import network as network
+    from pytest_containers.handle import Container as Container
+    from pytest_containers.handle import ExecResult as ExecResult
+    from pytest_containers.limits import Limits as Limits
+    from pytest_containers.networks import Network as Network
+
+__all__ = [
+    "Container",
+    "ContainerError",
+    "ContainerExited",
+    "ContainerSpec",
+    "Containers",
+    "ExecResult",
+    "Limits",
+    "Network",
+    "WaitTimeout",
+    "container",
+    "network",
+    "wait",
+]
+
+_PLACES = {
+    "Container": "handle",
+    "ContainerError": "errors",
+    "ContainerExited": "errors",
+    "ContainerSpec": "definition",
+    "Containers": "factory",
+    "ExecResult": "handle",
+    "Limits": "limits",
+    "Network": "networks",
+    "WaitTimeout": "errors",
+    "container": "fixtures",
+    "network": "fixtures",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name == "wait":
+        return import_module("pytest_containers.wait")
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,211 @@
+"""What a container is to be: plain data, checked when it is written down, and the request that it becomes."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypedDict, cast
+
+from pytest_containers.limits import Limits
+from pytest_containers.networks import Network
+from pytest_containers.wait.base import Wait
+
+if TYPE_CHECKING:
+    from pytest_containers.client.types import ContainerBody, HostConfig
+
+Command = str | Sequence[str]
+"""A program and its arguments; a string is split as a POSIX shell splits words, and no shell is involved."""
+
+DEFAULT_NETWORK = "bridge"
+
+
+def split(command: object, what: str = "command") -> list[str]:
+    """The words of a command; raise TypeError or ValueError that names ``what``."""
+    if isinstance(command, str):
+        try:
+            words = shlex.split(command)
+        except ValueError as error:
+            raise ValueError(f"{what} {command!r} cannot be split into words: {error}") from None
+    else:
+        words = _strings(what, command)
+    if not words:
+        raise ValueError(f"{what} is empty")
+    return words
+
+
+def _strings(what: str, value: object) -> list[str]:
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+        raise TypeError(f"{what} must be a list of strings, not {value!r}")
+    for item in cast("Sequence[object]", value):
+        if not isinstance(item, str):
+            raise TypeError(f"{what} must be a list of strings, but holds {item!r}")
+    return list(cast("Sequence[str]", value))
+
+
+def _string(what: str, value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"{what} must be a non-empty string, not {value!r}")
+
+
+def _mapping(what: str, value: object) -> None:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{what} must map strings to strings, not be {value!r}")
+    for key, item in cast("Mapping[object, object]", value).items():
+        if not isinstance(key, str) or not isinstance(item, str):
+            raise TypeError(f"{what} must map strings to strings, but holds {key!r}: {item!r}")
+
+
+def _ports(value: object) -> None:
+    if not isinstance(value, Sequence):
+        raise TypeError(f"ports must be a list of numbers, not {value!r}")
+    for port in cast("Sequence[object]", value):
+        if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536:
+            raise ValueError(f"ports must be numbers from 1 to 65535, but hold {port!r}")
+
+
+class CommonOptions(TypedDict, total=False):
+    """What can be said about a container besides image and command; ContainerSpec has the meanings."""
+
+    entrypoint: Command | None
+    name: str | None
+    aliases: Sequence[str]
+    env: Mapping[str, str]
+    wait: Wait | None
+    timeout: float | None
+    limits: Limits | None
+    user: str | None
+    workdir: str | None
+    hostname: str | None
+    tmpfs: Sequence[str] | Mapping[str, str]
+    binds: Mapping[str, str]
+    labels: Mapping[str, str]
+    ports: Sequence[int]
+
+
+class Options(CommonOptions, total=False):
+    """The same where the network is at hand."""
+
+    network: Network | str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerSpec:
+    """Everything about one container that is to be; also what a function under ``@container.define`` returns.
+
+    Attributes:
+        image: ``host`` for the machine's own programs, or a reference such as ``redis:7``.
+        command: program and arguments in place of the image's; a string is split as a shell would.
+        entrypoint: in place of the image's.
+        name: the container's name in its engine; without it the engine makes one up.
+        network: a ``Network``, or the name of one that the engine has; without it the run's default network.
+        aliases: further names in a private network; its fixture's name is one always.
+        env: environment variables.
+        wait: what makes it ready; without it the container is handed over as soon as it is started.
+        timeout: seconds that ``wait`` may take; without it ``--containers-timeout``.
+        limits: what it may use.
+        user: ``name``, ``uid`` or ``uid:gid``.
+        workdir: working directory.
+        hostname: host name.
+        tmpfs: paths of file systems in memory, or a mapping of path to options (``size=10m``).
+        binds: directories of the machine: source to target, ``/target:ro`` for reading only.
+        labels: labels.
+        ports: ports to publish where containers have no address of their own (Docker); ports that ``wait`` names
+            are published too.
+    """
+
+    image: str = field(kw_only=False)
+    command: Command | None = field(default=None, kw_only=False)
+    entrypoint: Command | None = None
+    name: str | None = None
+    network: Network | str | None = None
+    aliases: Sequence[str] = ()
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    wait: Wait | None = None
+    timeout: float | None = None
+    limits: Limits | None = None
+    user: str | None = None
+    workdir: str | None = None
+    hostname: str | None = None
+    tmpfs: Sequence[str] | Mapping[str, str] = ()
+    binds: Mapping[str, str] = field(default_factory=dict[str, str])
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    ports: Sequence[int] = ()
+
+    def __post_init__(self) -> None:
+        _string("image", self.image)
+        for what in ("command", "entrypoint"):
+            if getattr(self, what) is not None:
+                split(getattr(self, what), what)
+        for what in ("name", "user", "workdir", "hostname"):
+            if getattr(self, what) is not None:
+                _string(what, getattr(self, what))
+        for what in ("env", "binds", "labels"):
+            _mapping(what, getattr(self, what))
+        _strings("aliases", self.aliases)
+        if isinstance(self.tmpfs, Mapping):
+            _mapping("tmpfs", self.tmpfs)
+        else:
+            _strings("tmpfs", self.tmpfs)
+        _ports(self.ports)
+        self._check_objects()
+
+    def _check_objects(self) -> None:
+        # Users need not have a type checker, so the declared types are checked as if there were none.
+        wait, limits, timeout, network = cast(
+            "tuple[object, ...]", (self.wait, self.limits, self.timeout, self.network)
+        )
+        if wait is not None and not isinstance(wait, Wait):
+            raise TypeError(f"wait must be one of pytest_containers.wait, such as wait.port(6379), not {wait!r}")
+        if limits is not None and not isinstance(limits, Limits):
+            raise TypeError(f"limits must be Limits(…), not {limits!r}")
+        if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or timeout <= 0):
+            raise ValueError(f"timeout must be a number of seconds above 0, not {timeout!r}")
+        if network is not None and not isinstance(network, str | Network):
+            raise TypeError(f"network must be a Network (the value of a network fixture) or a name, not {network!r}")
+
+    @property
+    def network_name(self) -> str:
+        """The network's name in the engine."""
+        if self.network is None:
+            return DEFAULT_NETWORK
+        return self.network if isinstance(self.network, str) else self.network.name
+
+
+def _host_config(spec: ContainerSpec) -> HostConfig:
+    config: HostConfig = spec.limits.host_config() if spec.limits else {}
+    config["NetworkMode"] = spec.network_name
+    if spec.binds:
+        config["Binds"] = [f"{source}:{target}" for source, target in spec.binds.items()]
+    if spec.tmpfs:
+        config["Tmpfs"] = dict(spec.tmpfs) if isinstance(spec.tmpfs, Mapping) else dict.fromkeys(spec.tmpfs, "")
+    return config
+
+
+def create_body(
+    spec: ContainerSpec, labels: Mapping[str, str], aliases: Sequence[str], *, publish: bool
+) -> ContainerBody:
+    """The body of ``POST /containers/create``; ``publish`` where containers cannot be reached by address."""
+    config = _host_config(spec)
+    body: dict[str, Any] = {
+        "Image": spec.image,
+        "Labels": {**spec.labels, **labels},
+        "HostConfig": config,
+    }
+    optional: dict[str, object] = {
+        "Cmd": None if spec.command is None else split(spec.command),
+        "Entrypoint": None if spec.entrypoint is None else split(spec.entrypoint, "entrypoint"),
+        "Env": [f"{name}={value}" for name, value in spec.env.items()],
+        "User": spec.user,
+        "WorkingDir": spec.workdir,
+        "Hostname": spec.hostname,
+    }
+    body |= {key: value for key, value in optional.items() if value}
+    names = [*aliases, *spec.aliases]
+    if names and spec.network_name not in {DEFAULT_NETWORK, "host", "none"}:  # Docker allows aliases in own networks
+        body["NetworkingConfig"] = {"EndpointsConfig": {spec.network_name: {"Aliases": names}}}
+    ports = {*spec.ports, *(spec.wait.ports() if spec.wait else ())}
+    if publish and spec.network_name not in {"host", "none"}:
+        body["ExposedPorts"] = {f"{port}/tcp": {} for port in sorted(ports)}
+        body["HostConfig"] |= {"PublishAllPorts": True}
+    return cast("ContainerBody", body)

@@ -1,0 +1,162 @@
+"""The engine of this run, as the rest of the plugin sees it: an address, how to make sure that it answers, its end."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from pytest_containers.client import Client
+from pytest_containers.client.errors import ClientError, NotFoundError
+from pytest_containers.definition import create_body
+from pytest_containers.errors import ContainerError, translated
+from pytest_containers.handle import Container
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_containers.definition import ContainerSpec
+    from pytest_containers.networks import Network
+
+ANSWER_LIMIT = 60.0
+"""Seconds that the first answer of an engine may take; usually it is there before it is asked for."""
+RUN_LABEL = "org.pytest-containers.run"
+
+
+class Engine:
+    """An engine that somebody else runs: Docker, Podman, or ours by ``pytest-containers serve``.
+
+    Attributes:
+        own_addresses: whether the test process reaches containers at addresses of their own.
+        published_host: where published ports are otherwise.
+        timeout: seconds that a wait may take where nothing else is said.
+        log_lines: last lines of a container that messages show.
+        run: the run's name, which becomes a label.
+    """
+
+    own_addresses = False
+
+    def __init__(self, url: str, run: str, *, timeout: float, log_lines: int) -> None:
+        self.url = url
+        self.run = run
+        self.timeout = timeout
+        self.log_lines = log_lines
+        self.published_host = url.partition("://")[2].rpartition(":")[0] if url.startswith("tcp://") else "127.0.0.1"
+        self.live: list[tuple[Container, object, str]] = []
+        """The containers of this process, with the node that they live for and their fixture's name."""
+        self._client: Client | None = None
+        self._failure: str | None = None
+        self._lock = threading.Lock()
+
+    def spawn(self) -> None:
+        """Begin to start it, without waiting; nothing here, since it runs already."""
+
+    def prepare(self) -> None:
+        """The same, where nobody is to be told yet: what goes wrong is told by ``client``."""
+        with self._lock:
+            try:
+                self.spawn()
+            except (OSError, ContainerError) as error:
+                self._failure = self.explain(error)
+
+    @property
+    def client(self) -> Client:
+        """The client, after the engine has answered once; ContainerError with the reason where it does not."""
+        __tracebackhide__ = True
+        with self._lock:
+            if self._client is None and self._failure is None:
+                self._connect()
+        if self._client is None:
+            raise ContainerError(self._failure)
+        return self._client
+
+    def _connect(self) -> None:
+        client = Client(self.url)
+        try:
+            self.spawn()
+            with Client(self.url, ANSWER_LIMIT) as first:
+                first.system.ping()
+        except (ClientError, ContainerError, OSError) as error:
+            client.close()
+            self._failure = self.explain(error)
+        else:
+            self._client = client
+
+    def explain(self, error: Exception) -> str:
+        """Why the first request failed, for people."""
+        return f"the container engine cannot be used: {error}"
+
+    def close(self) -> None:
+        """Let go of it at the end of the run."""
+        if self._client is not None:
+            self._client.close()
+
+    # -- containers
+
+    def create(self, spec: ContainerSpec, *, node: object, name: str) -> Container:
+        """Create a container for the test or collector ``node``; an image that is not there is pulled."""
+        __tracebackhide__ = True
+        label = name or spec.name or ""
+        labels = {RUN_LABEL: self.run, **({"org.pytest-containers.fixture": name} if name else {})}
+        body = create_body(spec, labels, [name] if name.isidentifier() else [], publish=not self.own_addresses)
+        client = self.client
+        with translated(f"cannot create container {f'{label} ' if label else ''}of image {spec.image!r}"):
+            try:
+                container_id = client.containers.create(body, spec.name)
+            except NotFoundError as error:
+                if "image" not in error.message.lower():
+                    raise
+                client.images.pull(spec.image)
+                container_id = client.containers.create(body, spec.name)
+        network: Network | None = None if isinstance(spec.network, str) else spec.network
+        container = Container(self, container_id, spec, network, label)
+        self.live.append((container, node, name))
+        return container
+
+    def run_container(self, spec: ContainerSpec, *, node: object, name: str = "") -> Container:
+        """Create a container, start it, and return when it is ready; one that fails is removed."""
+        __tracebackhide__ = True
+        container = self.create(spec, node=node, name=name)
+        try:
+            container.start()
+        except BaseException:
+            self.remove(container)
+            raise
+        return container
+
+    def remove(self, made: Container | Network) -> None:
+        """Remove a container or network and forget it. Where the engine is gone, so are they."""
+        __tracebackhide__ = True
+        self.live = [entry for entry in self.live if entry[0] is not made]
+        try:
+            made.remove()
+        except ContainerError:
+            if self._answers():
+                raise
+
+    def _answers(self) -> bool:
+        try:
+            self.client.system.ping()
+        except (ClientError, ContainerError):
+            return False
+        return True
+
+    def pull(self, images: Sequence[str]) -> dict[str, str]:
+        """Pull those images that are not there, at the same time; returns what failed and why."""
+        failures: dict[str, str] = {}
+        threads = [
+            threading.Thread(target=self._pull_one, args=(image, failures), name=f"pull {image}") for image in images
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return failures
+
+    def _pull_one(self, image: str, failures: dict[str, str]) -> None:
+        try:
+            try:
+                self.client.images.inspect(image)
+            except NotFoundError:
+                self.client.images.pull(image)
+        except (ClientError, ContainerError) as error:
+            failures[image] = str(error)

@@ -1,0 +1,201 @@
+"""The hooks that pytest calls. Importing this costs next to nothing: the rest comes when a test needs a container."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from pytest_containers.factory import Containers
+
+_BEGUN = pytest.StashKey[bool]()
+_FAILED_IMAGES = pytest.StashKey[dict[str, str]]()
+
+_OPTIONS = (
+    (
+        "engine",
+        "ENGINE",
+        "auto",
+        "auto, embedded (our own, for root on Linux), docker, unix:///path, tcp://host:port; auto: the first that can be",
+    ),
+    ("timeout", "SECONDS", "60", "how long a container may take to become ready, and wait() may wait"),
+    ("log-lines", "LINES", "50", "how many last lines of a container's output messages and reports show"),
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options under a heading of their own, and ini settings of the same names."""
+    group = parser.getgroup("containers", "containers")
+    for name, kind, default, words in _OPTIONS:
+        key = f"containers_{name.replace('-', '_')}"
+        group.addoption(
+            f"--containers-{name}", dest=key, metavar=kind, default=None, help=f"{words} (default: {default})"
+        )
+        parser.addini(key, f"{words}; --containers-{name}", default=default)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Markers; and settings are looked at before anything runs."""
+    config.addinivalue_line(
+        "markers",
+        "container_limits(memory='64m', swap='0', cpus=0.5, cpu_shares=512, pids=50): "
+        "limits of the containers that the test starts",
+    )
+    config.addinivalue_line(
+        "markers", "container_images(*images): images that are pulled before the first test, at the same time"
+    )
+    given = {name: config.getoption(f"containers_{name}") for name in ("engine", "timeout", "log_lines")}
+    if any(value is not None for value in given.values()):
+        _check_settings(config)
+
+
+def _check_settings(config: pytest.Config) -> None:
+    from pytest_containers.locate import CHOICES
+    from pytest_containers.session import number_setting, setting
+
+    engine = setting(config, "engine")
+    if not CHOICES.fullmatch(engine):
+        raise pytest.UsageError(
+            f"containers_engine must be auto, embedded, docker, unix:///path or tcp://host:port, not {engine!r}"
+        )
+    number_setting(config, "timeout", above=0)
+    number_setting(config, "log_lines", above=-1)
+
+
+# -- xdist: the controller collects nothing, but its end is the run's end
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell each worker where the run's engine is, or will be."""
+    import os
+
+    from pytest_containers.session import PLACE, WORKER_KEY, Place, place_of
+
+    config = node.config
+    if PLACE not in config.stash:
+        own = place_of(config)
+        config.stash[PLACE] = Place(own.directory, os.getpid(), shared=True)
+    node.workerinput[WORKER_KEY] = (str(config.stash[PLACE].directory), os.getpid())
+
+
+# -- collection
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
+    """Wrong arguments of markers are errors of collection."""
+    made: object = yield
+    several = cast("list[object]", made) if isinstance(made, list) else [made]
+    items = [item for item in several if isinstance(item, pytest.Item)]
+    if any(mark.name.startswith("container_") for item in items for mark in item.iter_markers()):
+        from pytest_containers.markers import check
+
+        check(items)
+    return made
+
+
+def _needs_engine(item: pytest.Item) -> bool:
+    if "containers" in getattr(item, "fixturenames", ()) or item.get_closest_marker("container_images"):
+        return True
+    info = getattr(item, "_fixtureinfo", None)
+    definitions = info.name2fixturedefs.values() if info else ()
+    return any(hasattr(each[-1].func, "__pytest_containers__") for each in definitions if each)
+
+
+def _runs_tests(config: pytest.Config) -> bool:
+    return not (config.option.collectonly or getattr(config.option, "setupplan", False))
+
+
+def _begin(config: pytest.Config) -> None:
+    from pytest_containers import session
+
+    _check_settings(config)
+    config.stash[_BEGUN] = True
+    session.begin(config)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Start the engine in the background as soon as a test is seen to need it."""
+    config = item.config
+    if _BEGUN in config.stash:
+        return
+    option = config.option
+    selective = option.keyword or option.markexpr or getattr(option, "deselect", None) or getattr(option, "lf", False)
+    if not selective and _runs_tests(config) and _needs_engine(item):
+        _begin(config)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Where tests are selected, only what is left counts."""
+    config = session.config
+    if _BEGUN not in config.stash and _runs_tests(config) and any(_needs_engine(item) for item in session.items):
+        _begin(config)
+
+
+# -- running
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Pull the images that markers name."""
+    config = session.config
+    if _BEGUN not in config.stash or not _runs_tests(config):
+        return
+    from pytest_containers.errors import ContainerError
+    from pytest_containers.markers import images_of
+    from pytest_containers.session import engine_of
+
+    images = images_of(session.items)
+    if images:
+        try:
+            config.stash[_FAILED_IMAGES] = engine_of(config).pull(images)
+        except ContainerError as error:
+            config.stash[_FAILED_IMAGES] = dict.fromkeys(images, str(error))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test whose images could not be pulled fails with the reason."""
+    failed = item.config.stash.get(_FAILED_IMAGES, None)
+    if not failed:
+        return
+    from pytest_containers.markers import images_of
+
+    reasons = [f"image {image} cannot be pulled: {failed[image]}" for image in images_of([item]) if image in failed]
+    if reasons:
+        pytest.fail("\n".join(reasons), pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failing test shows its containers."""
+    report = yield
+    if report.failed and _BEGUN in item.config.stash:
+        from pytest_containers.report import add_sections
+
+        add_sections(item, report)
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the engine with the run."""
+    from sys import modules
+
+    if "pytest_containers.session" in modules:
+        modules["pytest_containers.session"].close(config)
+
+
+@pytest.fixture
+def containers(request: pytest.FixtureRequest) -> Generator[Containers]:
+    """Start containers from a test: ``containers.run("host", ["true"])``; they are removed after it."""
+    from pytest_containers.factory import Containers
+
+    test: pytest.Item = request.node
+    factory = Containers(test)
+    yield factory
+    factory.close()

@@ -1,0 +1,140 @@
+"""What belongs to one pytest run: its settings and its engine."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_containers.errors import ContainerError, translated
+from pytest_containers.networks import Network
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_containers.definition import ContainerSpec
+    from pytest_containers.engine import Engine
+    from pytest_containers.limits import Limits
+
+_ENGINE = pytest.StashKey["Engine | str"]()  # the engine, or why there is none
+PLACE = pytest.StashKey["Place"]()
+WORKER_KEY = "pytest_containers"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the run's embedded engine is, and the process that it ends with; the same for all workers of xdist."""
+
+    directory: Path
+    pid: int
+    shared: bool = False
+
+
+def place_of(config: pytest.Config) -> Place:
+    """The run's place; a worker of xdist has it from the controller."""
+    if PLACE not in config.stash:
+        from pathlib import Path
+
+        from pytest_containers.embedded import new_run_directory
+
+        given = getattr(config, "workerinput", {}).get(WORKER_KEY)
+        config.stash[PLACE] = (
+            Place(Path(given[0]), given[1], shared=True) if given else Place(new_run_directory(), os.getpid())
+        )
+    return config.stash[PLACE]
+
+
+def setting(config: pytest.Config, name: str) -> str:
+    """The value of ``--containers-NAME``, else of the ini setting ``containers_NAME``, as it was written."""
+    key = f"containers_{name}"
+    given = config.getoption(key)
+    return str(config.getini(key)) if given is None else str(given)
+
+
+def number_setting(config: pytest.Config, name: str, *, above: float) -> float:
+    """A setting that is a number above ``above``; UsageError otherwise."""
+    text = setting(config, name)
+    try:
+        value = float(text)
+    except ValueError:
+        value = above
+    if not value > above or value == float("inf"):
+        kind = "a number above 0" if above == 0 else "a whole number from 0 up"
+        raise pytest.UsageError(f"containers_{name} must be {kind}, not {text!r}")
+    return value
+
+
+def engine_of(config: pytest.Config) -> Engine:
+    """The run's engine, which is not necessarily started; ContainerError says why there is none."""
+    __tracebackhide__ = True
+    if _ENGINE not in config.stash:
+        config.stash[_ENGINE] = _located(config)
+    engine = config.stash[_ENGINE]
+    if isinstance(engine, str):
+        raise ContainerError(engine)
+    return engine
+
+
+def _located(config: pytest.Config) -> Engine | str:
+    from pytest_containers.locate import locate
+
+    place = place_of(config)
+    try:
+        return locate(
+            setting(config, "engine"),
+            place.directory,
+            place.pid,
+            shared=place.shared,
+            timeout=number_setting(config, "timeout", above=0),
+            log_lines=int(number_setting(config, "log_lines", above=-1)),
+        )
+    except ContainerError as error:
+        return str(error)
+
+
+def existing_engine(config: pytest.Config) -> Engine | None:
+    """The engine, where anything has asked for one."""
+    engine = config.stash.get(_ENGINE, None)
+    return None if isinstance(engine, str) else engine
+
+
+def begin(config: pytest.Config) -> None:
+    """Start the engine in the background. What goes wrong is told to the tests that need it."""
+    try:
+        engine_of(config).prepare()
+    except ContainerError:
+        return
+
+
+def close(config: pytest.Config) -> None:
+    """End what the run has."""
+    engine = existing_engine(config)
+    if engine is not None:
+        engine.close()
+    elif PLACE in config.stash and config.stash[PLACE].shared and not hasattr(config, "workerinput"):
+        from pytest_containers.embedded import end_shared
+
+        end_shared(config.stash[PLACE].directory)
+
+
+def with_marker(spec: ContainerSpec, first: Limits | None, last: Limits | None) -> ContainerSpec:
+    """The definition with limits from two places, of which the last decides."""
+    return replace(spec, limits=first.merged(last) if first else last)
+
+
+def create_network(engine: Engine, name: str, *, internal: bool) -> Network:
+    """A network under a name of its own that begins with ``name``."""
+    from pytest_containers.engine import RUN_LABEL
+
+    __tracebackhide__ = True
+    readable = re.sub(r"[^a-zA-Z0-9_.-]+", "-", name).strip("-.")[:40] or "network"
+    unique = f"{readable}-{os.urandom(4).hex()}"
+    client = engine.client
+    with translated(f"cannot create network {name}"):
+        network_id = client.networks.create(
+            {"Name": unique, "Driver": "bridge", "Internal": internal, "Labels": {RUN_LABEL: engine.run}}
+        )
+    return Network(client, network_id, unique)

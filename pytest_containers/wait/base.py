@@ -1,0 +1,169 @@
+"""The loop that every wait runs in. Nothing sleeps: the container's end, output and connections wake it up.
+
+A ``Wait`` is plain data; each time that it is used it begins a ``Probe``, which holds what was seen so far.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from pytest_containers.client.containers import LogStream, Waiting
+
+FIRST_INTERVAL = 0.001
+LAST_INTERVAL = 0.05
+"""Seconds between two tries: most services are ready within milliseconds, the slow ones need not be asked often."""
+
+
+class Target(Protocol):
+    """What a probe may ask of a container."""
+
+    @property
+    def host(self) -> str:
+        """The address at which the test process reaches it."""
+        ...
+
+    @property
+    def own_address(self) -> bool:
+        """Whether ``host`` is the container's own; otherwise somebody answers there on its behalf (docker-proxy)."""
+        ...
+
+    def port(self, number: int) -> int:
+        """The port there that leads to the container's port ``number``."""
+        ...
+
+    def follow(self) -> LogStream:
+        """Its output from the beginning, and as it comes."""
+        ...
+
+    def open_wait(self) -> Waiting:
+        """What becomes readable when it ends."""
+        ...
+
+
+class Probe(ABC):
+    """One use of a wait."""
+
+    tries = 0
+
+    @abstractmethod
+    def check(self) -> bool:
+        """Whether it is ready by now; never blocks. Once true it is not asked again."""
+
+    @property
+    @abstractmethod
+    def seen(self) -> str:
+        """What the last try showed, for the message of a time-out."""
+
+    def readable(self) -> Iterable[int]:
+        """Descriptors that mean news when they can be read."""
+        return ()
+
+    def writable(self) -> Iterable[int]:
+        """Descriptors that mean news when they can be written."""
+        return ()
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+        return
+
+
+class Wait(ABC):
+    """A condition that makes a container ready. ``a & b`` wants both, ``a | b`` one of them."""
+
+    @abstractmethod
+    def begin(self, target: Target) -> Probe:
+        """Start to look."""
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """What is awaited, as it reads after "waited for"."""
+
+    def ports(self) -> Collection[int]:
+        """The container's ports that it must be able to reach."""
+        return ()
+
+    def __and__(self, other: Wait) -> Wait:
+        """Both."""
+        from pytest_containers.wait.combine import All
+
+        return All.of(self, other)
+
+    def __or__(self, other: Wait) -> Wait:
+        """One of both."""
+        from pytest_containers.wait.combine import Any
+
+        return Any.of(self, other)
+
+
+class Ended(Exception):
+    """The container ended first."""
+
+
+class TimedOut(Exception):
+    """Nothing came; ``tries`` and ``seen`` say what was done."""
+
+    def __init__(self, tries: int, seen: str) -> None:
+        super().__init__(seen)
+        self.tries = tries
+        self.seen = seen
+
+
+def run(wait: Wait, target: Target, timeout: float) -> None:
+    """Return when ``wait`` holds.
+
+    Raises:
+        Ended: the container ended, and even its last output did not fulfil it.
+        TimedOut: it did not within ``timeout`` seconds.
+    """
+    end = time.monotonic() + timeout
+    probe = wait.begin(target)
+    try:
+        if probe.check():
+            return
+        with target.open_wait() as waiting:
+            _loop(probe, waiting.fileno(), end)
+    finally:
+        probe.close()
+
+
+def _loop(probe: Probe, waiting: int, end: float) -> None:
+    interval = FIRST_INTERVAL
+    while (left := end - time.monotonic()) > 0:
+        ready = _news(waiting, probe.readable(), probe.writable(), min(interval, left))
+        if probe.check():
+            return
+        if waiting in ready:
+            if _settled(probe):
+                return
+            raise Ended
+        if not ready:
+            interval = min(interval * 2, LAST_INTERVAL)
+    raise TimedOut(probe.tries, probe.seen)
+
+
+def _settled(probe: Probe) -> bool:
+    """Read what came before the end: the output's own end tells the probe that nothing follows."""
+    limit = time.monotonic() + 1  # the engine closes the output right after the end; a hang must not become ours
+    while (readable := list(probe.readable())) and (left := limit - time.monotonic()) > 0:
+        _news(None, readable, (), left)
+        if probe.check():
+            return True
+    return probe.check()
+
+
+def _news(waiting: int | None, readable: Iterable[int], writable: Iterable[int], seconds: float) -> Sequence[int]:
+    """The descriptors with news; poll and not select, whose descriptors end at 1023."""
+    poll = select.poll()
+    for descriptor in readable:
+        poll.register(descriptor, select.POLLIN)
+    for descriptor in writable:
+        poll.register(descriptor, select.POLLOUT)
+    if waiting is not None:
+        poll.register(waiting, select.POLLIN)
+    return [descriptor for descriptor, _ in poll.poll(max(seconds, 0.0) * 1000)]

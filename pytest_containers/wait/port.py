@@ -1,0 +1,94 @@
+"""Ready when a TCP port takes connections."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_containers.wait.base import Probe, Wait
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from pytest_containers.wait.base import Target
+
+PROXY_GRACE = 0.02
+"""Seconds after which a connection through a proxy counts: docker-proxy takes any, and drops it when nobody listens."""
+
+
+class _PortProbe(Probe):
+    def __init__(self, target: Target, number: int) -> None:
+        self._address = (target.host, target.port(number))
+        self._proxied = not target.own_address
+        self._socket: socket.socket | None = None
+        self._seen = "no answer yet"
+
+    def check(self) -> bool:
+        if self._socket is None:
+            self.tries += 1
+            self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            self._socket.setblocking(False)
+            status = self._socket.connect_ex(self._address)
+        elif select.select((), (self._socket,), (), 0)[1]:
+            status = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        else:
+            return False
+        if status == errno.EINPROGRESS:
+            self._seen = "no answer to the connection"
+            return False
+        if status == 0 and self._proxied and self._dropped(self._socket):
+            status = errno.ECONNREFUSED
+        self._seen = os.strerror(status).lower()
+        self.close()
+        return status == 0
+
+    @staticmethod
+    def _dropped(connection: socket.socket) -> bool:
+        if not select.select((connection,), (), (), PROXY_GRACE)[0]:
+            return False
+        try:
+            return not connection.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return True
+
+    @property
+    def seen(self) -> str:
+        return f"{self._seen} at {self._address[0]}:{self._address[1]}"
+
+    def writable(self) -> Iterable[int]:
+        return (self._socket.fileno(),) if self._socket else ()
+
+    def close(self) -> None:
+        if self._socket:
+            self._socket.close()
+            self._socket = None
+
+
+@dataclass(frozen=True)
+class Port(Wait):
+    """See ``port``."""
+
+    number: int
+
+    def begin(self, target: Target) -> Probe:
+        """Start to connect."""
+        return _PortProbe(target, self.number)
+
+    def ports(self) -> Collection[int]:
+        """The one port."""
+        return (self.number,)
+
+    def __str__(self) -> str:
+        return f"port {self.number}"
+
+
+def port(number: int) -> Wait:
+    """Ready when the container takes TCP connections on its port ``number`` (1 to 65535)."""
+    __tracebackhide__ = True
+    if isinstance(number, bool) or not 0 < number < 65536:
+        raise ValueError(f"wait.port: a port is a number from 1 to 65535, not {number!r}")
+    return Port(number)
