@@ -87,6 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="pytest-containers-benchmark-", dir="/var/tmp") as name:
         os.environ["PYTEST_CONTAINERS_DATA"] = f"{name}/data"
         os.environ.pop("DOCKER_HOST", None)
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody's programs are compiled anew each time they run
         try:
             works = measure(args, Path(name))
         finally:
