@@ -63,6 +63,11 @@ ln -sf /proc/self/fd/1 /dev/stdout
 ln -sf /proc/self/fd/2 /dev/stderr
 ip link set lo up
 hostname machine
+# An address that is not loopback, as machines have, and a way to nowhere (RFC 5737).
+ip link add outside type dummy
+ip addr add 192.0.2.2/24 dev outside
+ip link set outside up
+ip route add default via 192.0.2.1
 # As systemd does: controllers for the slices, and the tests in a service, a leaf.
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 echo '+cpuset +cpu +io +memory +pids' >/sys/fs/cgroup/cgroup.subtree_control
@@ -247,7 +252,7 @@ def root_image() -> Path:
             (root / directory).mkdir(parents=True, exist_ok=True)
         (root / "sbin/second").write_text(SECOND)
         (root / "sbin/second").chmod(0o755)
-        (root / "etc/hosts").write_text("127.0.0.1 localhost\n")
+        (root / "etc/hosts").write_text("127.0.0.1 localhost\n192.0.2.2 machine\n")
         (root / "etc/resolv.conf").write_text("")
         image = target.with_suffix(".new")
         image.unlink(missing_ok=True)
