@@ -33,7 +33,9 @@ def parse(text: str | None, allowed: Iterable[str]) -> Filters:
     for name, values in raw.items():  # pyright: ignore[reportUnknownVariableType]
         if name not in allowed:
             raise InvalidParameter(f"invalid filter '{name}'")
-        entries: list[Any] = [key for key, on in values.items() if on] if isinstance(values, dict) else values  # pyright: ignore
+        entries: Any = values
+        if isinstance(values, dict):
+            entries = [key for key, on in values.items() if on]  # pyright: ignore[reportUnknownVariableType]
         if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
             raise InvalidParameter(f"invalid filter '{name}': a list of strings is expected")
         found[name] = entries

@@ -47,8 +47,10 @@ TABLE: dict[str, dict[str, Refusal | None]] = {
         STARTING: _BUSY,
         RUNNING: (
             Conflict,
-            'cannot remove container "/{name}": container is running: '
-            "stop the container before removing or force remove",
+            (
+                'cannot remove container "/{name}": container is running: '
+                "stop the container before removing or force remove"
+            ),
         ),
         EXITED: None,
         REMOVING: (Conflict, "removal of container {id} is already in progress"),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from container_runtime.oci.spec import Mount
 
-_TMPFS_DEFAULTS = ("noexec", "nosuid", "nodev")
+_TMPFS_DEFAULTS: tuple[str, ...] = ("noexec", "nosuid", "nodev")
 _PROPAGATION = frozenset(("private", "rprivate", "slave", "rslave", "shared", "rshared"))
 _BIND_WORDS = _PROPAGATION | {"ro", "rw", "z", "Z", "nocopy", "consistent", "cached", "delegated"}
 _TMPFS_WORD = re.compile(

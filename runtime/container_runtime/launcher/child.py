@@ -111,17 +111,18 @@ class Child:
         directory = os.path.isdir(source) if bind else True
         target = self._target(path, directory=directory)
         where = f"/proc/self/fd/{target}"
-        if not bind:
-            sys.mount(source, where, kind, flags, data)
-        else:
+        if bind:
             sys.mount(source, where, None, flags & (sys.MS_BIND | sys.MS_REC))
-            rest = flags & ~(sys.MS_BIND | sys.MS_REC)
-            if rest or clear:
-                # A bind takes its flags by a remount, on the mount that now lies over the target.
-                os.close(target)
-                target = self._in_root(path)
-                where = f"/proc/self/fd/{target}"
-                sys.mount(None, where, None, sys.MS_BIND | sys.MS_REMOUNT | rest)
+        else:
+            sys.mount(source, where, kind, flags, data)
+        rest = flags & ~(sys.MS_BIND | sys.MS_REC) if bind else 0
+        if rest or (bind and clear) or propagations:
+            # What follows is for the mount that now lies over the target, which has to be opened anew.
+            os.close(target)
+            target = self._in_root(path)
+            where = f"/proc/self/fd/{target}"
+        if rest or (bind and clear):
+            sys.mount(None, where, None, sys.MS_BIND | sys.MS_REMOUNT | rest)
         for propagation in propagations:
             sys.mount(None, where, None, propagation)
         os.close(target)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-DEFAULT_CAPABILITIES = (
+DEFAULT_CAPABILITIES: tuple[str, ...] = (
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",
     "CAP_FSETID",
@@ -26,7 +26,7 @@ DEFAULT_CAPABILITIES = (
 )
 
 # All names of linux/capability.h, in the order of their numbers.
-ALL_CAPABILITIES = (
+ALL_CAPABILITIES: tuple[str, ...] = (
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",
     "CAP_DAC_READ_SEARCH",

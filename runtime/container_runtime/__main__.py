@@ -1,0 +1,7 @@
+"""``python -m container_runtime``."""
+
+import sys
+
+from container_runtime.serve import main
+
+sys.exit(main())

@@ -1,0 +1,228 @@
+"""Images: requests and answers."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+from typing import TYPE_CHECKING, Any
+
+from container_runtime.engine import filters
+from container_runtime.errors import EngineError, InvalidParameter
+
+if TYPE_CHECKING:
+    from container_runtime.api.server import Request
+    from container_runtime.images.model import Image
+
+_QUEUE = 256  # progress lines that may wait for a slow client; then the pull waits too
+
+
+def _seconds(created: str) -> int:
+    import calendar
+    import time
+
+    try:
+        return calendar.timegm(time.strptime(created[:19], "%Y-%m-%dT%H:%M:%S"))
+    except ValueError:
+        return 0
+
+
+def _summary(image: Image) -> dict[str, Any]:
+    return {
+        "Id": image.id,
+        "ParentId": "",
+        "RepoTags": list(image.repo_tags),
+        "RepoDigests": list(image.repo_digests),
+        "Created": _seconds(image.created),
+        "Size": image.size,
+        "SharedSize": -1,
+        "VirtualSize": image.size,
+        "Labels": image.config.get("Labels") or {},
+        "Containers": -1,
+    }
+
+
+async def list_all(request: Request) -> None:
+    """GET /images/json."""
+    wanted = filters.parse(request.query.get("filters"), ("reference", "label", "dangling", "before", "since", "until"))
+    dangling = filters.boolean(wanted.get("dangling"), "dangling")
+    found = [
+        _summary(image)
+        for image in await asyncio.to_thread(request.engine.images.list)
+        if filters.labels_match(wanted.get("label", ()), image.config.get("Labels") or {})
+        and filters.any_pattern(wanted.get("reference"), image.repo_tags)
+        and (dangling is None or dangling is not bool(image.repo_tags))
+    ]
+    await request.answer(200, sorted(found, key=lambda one: -one["Created"]))
+
+
+async def inspect(request: Request) -> None:
+    """GET /images/{name}/json."""
+    image = request.engine.images.get(request.parameters["name"])
+    await request.answer(
+        200,
+        {
+            "Id": image.id,
+            "RepoTags": list(image.repo_tags),
+            "RepoDigests": list(image.repo_digests),
+            "Parent": "",
+            "Comment": image.comment,
+            "Created": image.created,
+            "DockerVersion": "",
+            "Author": image.author,
+            "Config": image.config,
+            "Architecture": image.architecture,
+            "Variant": image.variant,
+            "Os": image.os,
+            "Size": image.size,
+            "VirtualSize": image.size,
+            "GraphDriver": {"Name": "overlay", "Data": None},
+            "RootFS": {"Type": "layers", "Layers": list(image.diff_ids)},
+            "Metadata": {"LastTagTime": image.created},
+        },
+    )
+
+
+async def history(request: Request) -> None:
+    """GET /images/{name}/history."""
+    image = request.engine.images.get(request.parameters["name"])
+    lines = [
+        {
+            "Id": image.id if number == 0 else "<missing>",
+            "Created": _seconds(str(entry.get("created") or "")),
+            "CreatedBy": entry.get("created_by") or "",
+            "Tags": list(image.repo_tags) if number == 0 else None,
+            "Size": 0,
+            "Comment": entry.get("comment") or "",
+        }
+        for number, entry in enumerate(reversed(image.history))
+    ]
+    await request.answer(200, lines)
+
+
+async def tag(request: Request) -> None:
+    """POST /images/{name}/tag."""
+    repository, name = request.query.get("repo", ""), request.query.get("tag") or "latest"
+    if not repository:
+        raise InvalidParameter("repo: a repository is expected")
+    await asyncio.to_thread(request.engine.images.tag, request.parameters["name"], f"{repository}:{name}")
+    await request.answer(201)
+
+
+async def remove(request: Request) -> None:
+    """DELETE /images/{name}."""
+    name = request.parameters["name"]
+    await request.answer(200, await asyncio.to_thread(request.engine.images.remove, name, request.flag("force")))
+
+
+def _credentials(request: Request) -> dict[str, Any] | None:
+    """X-Registry-Auth: base64url of JSON, with or without padding.
+
+    Raises:
+        InvalidParameter: it is neither.
+    """
+    text = request.headers.get("x-registry-auth", "")
+    if not text:
+        return None
+    try:
+        value: Any = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (ValueError, binascii.Error):
+        raise InvalidParameter("X-Registry-Auth: base64url of a JSON object is expected") from None
+    return value or None if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]
+
+
+async def create(request: Request) -> None:
+    """POST /images/create: pull, or import of a root filesystem."""
+    if request.query.get("fromSrc"):
+        await _import(request)
+        return
+    name, label = request.query.get("fromImage", ""), request.query.get("tag", "")
+    if not name:
+        raise InvalidParameter("fromImage: an image is expected")
+    separator = "@" if label.startswith("sha256:") else ":"
+    reference = f"{name}{separator}{label}" if label else name
+    auth = _credentials(request)
+    await request.json()
+    platform = request.query.get("platform") or None
+    images = request.engine.images
+
+    def pull(progress: Any) -> object:
+        return images.pull(reference, platform, auth, progress)
+
+    await _with_progress(request, pull, None)
+
+
+async def _with_progress(request: Request, work: Any, final: Any) -> None:
+    """Run ``work`` in a thread and send what it reports; an error before the first line is an ordinary one."""
+    loop = asyncio.get_running_loop()
+    queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(_QUEUE)
+
+    def report(line: dict[str, Any]) -> None:
+        asyncio.run_coroutine_threadsafe(queue.put(line), loop).result()
+
+    async def run() -> object:
+        try:
+            return await asyncio.to_thread(work, report)
+        finally:
+            await queue.put(None)
+
+    task = request.engine.behind(run())
+    while (line := await queue.get()) is not None:
+        if not request.answered:
+            await request.begin_stream("application/json")
+        await request.send_line(line)
+    try:
+        result = await task
+    except EngineError as error:
+        if not request.answered:
+            raise
+        await request.send_line({"errorDetail": {"message": str(error)}, "error": str(error)})
+    else:
+        if not request.answered:
+            await request.begin_stream("application/json")
+        if final is not None:
+            await request.send_line(final(result))
+    await request.end_stream()
+
+
+async def _import(request: Request) -> None:
+    """A tar archive in the body, passed to the importer through a pipe so that neither side holds all of it."""
+    import os
+
+    if request.query["fromSrc"] != "-":
+        raise InvalidParameter("fromSrc: only - (the request's body) is taken")
+    repository, label = request.query.get("repo", ""), request.query.get("tag") or "latest"
+    reference = f"{repository}:{label}" if repository else None
+    read_end, write_end = os.pipe2(os.O_CLOEXEC)
+    images, query = request.engine.images, request.query
+
+    def work() -> Any:
+        with os.fdopen(read_end, "rb") as stream:
+            return images.import_tar(
+                stream, reference, query.get("message", ""), [query["changes"]] if query.get("changes") else [], None
+            )
+
+    task = request.engine.behind(asyncio.to_thread(work))
+    try:
+        async for data in request.body():
+            if task.done():
+                continue  # it failed; the rest of the body has to be read all the same
+            try:
+                await asyncio.to_thread(_write_all, write_end, data)
+            except BrokenPipeError:
+                continue
+    finally:
+        os.close(write_end)
+    image = await task
+    await request.begin_stream("application/json")
+    await request.send_line({"status": image.id})
+    await request.end_stream()
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    import os
+
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]

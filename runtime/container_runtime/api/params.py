@@ -1,0 +1,107 @@
+"""Values of requests, checked before anything is done with them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from container_runtime.errors import InvalidParameter
+
+_STRINGS = {"list of strings": list}
+_TEXT, _FLAG, _NUMBER, _LIST, _MAP, _OBJECT = "a string", "true or false", "a whole number", "a list of strings", "a map of strings", "an object"  # fmt: skip
+
+_CREATE = {
+    "Image": _TEXT, "Hostname": _TEXT, "Domainname": _TEXT, "User": _TEXT, "WorkingDir": _TEXT, "MacAddress": _TEXT,
+    "StopSignal": _TEXT, "Tty": _FLAG, "OpenStdin": _FLAG, "StdinOnce": _FLAG, "AttachStdin": _FLAG,
+    "AttachStdout": _FLAG, "AttachStderr": _FLAG, "NetworkDisabled": _FLAG, "StopTimeout": _NUMBER, "Env": _LIST,
+    "Cmd": _LIST, "Entrypoint": _LIST, "Labels": _MAP, "ExposedPorts": _OBJECT, "Volumes": _OBJECT,
+    "HostConfig": _OBJECT, "NetworkingConfig": _OBJECT,
+}  # fmt: skip
+_HOST = {
+    "NetworkMode": _TEXT, "Memory": _NUMBER, "MemorySwap": _NUMBER, "MemoryReservation": _NUMBER, "NanoCpus": _NUMBER,
+    "CpuShares": _NUMBER, "CpuQuota": _NUMBER, "CpuPeriod": _NUMBER, "CpusetCpus": _TEXT, "CpusetMems": _TEXT,
+    "PidsLimit": _NUMBER, "OomScoreAdj": _NUMBER, "ShmSize": _NUMBER, "AutoRemove": _FLAG, "Privileged": _FLAG,
+    "ReadonlyRootfs": _FLAG, "Init": _FLAG, "Binds": _LIST, "CapAdd": _LIST, "CapDrop": _LIST, "Dns": _LIST,
+    "DnsSearch": _LIST, "DnsOptions": _LIST, "ExtraHosts": _LIST, "GroupAdd": _LIST, "SecurityOpt": _LIST,
+    "Tmpfs": _MAP, "Sysctls": _MAP, "RestartPolicy": _OBJECT, "LogConfig": _OBJECT, "PortBindings": _OBJECT,
+}  # fmt: skip
+_EXEC = {
+    "Cmd": _LIST, "Env": _LIST, "User": _TEXT, "WorkingDir": _TEXT, "Tty": _FLAG, "Privileged": _FLAG,
+    "AttachStdin": _FLAG, "AttachStdout": _FLAG, "AttachStderr": _FLAG, "DetachKeys": _TEXT,
+}  # fmt: skip
+_LARGEST = 1 << 63
+
+
+def _is(value: Any, kind: str) -> bool:
+    if kind == _TEXT:
+        return isinstance(value, str) and "\0" not in value
+    if kind == _FLAG:
+        return isinstance(value, bool)
+    if kind == _NUMBER:
+        return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST
+    if kind == _LIST:
+        return isinstance(value, list) and all(_is(one, _TEXT) for one in value)  # pyright: ignore[reportUnknownVariableType]
+    if kind == _MAP:
+        return isinstance(value, dict) and all(_is(one, _TEXT) for one in value.values())  # pyright: ignore[reportUnknownVariableType]
+    return isinstance(value, dict)
+
+
+def check(body: dict[str, Any], kinds: dict[str, str], prefix: str = "") -> dict[str, Any]:
+    """The body without its nulls; fields that are not in ``kinds`` are passed on unchecked.
+
+    Raises:
+        InvalidParameter: a field has the wrong type; the message names it.
+    """
+    checked: dict[str, Any] = {}
+    for name, value in body.items():
+        if value is None:
+            continue
+        kind = kinds.get(name)
+        if kind is not None and not _is(value, kind):
+            raise InvalidParameter(f"invalid value for {prefix}{name}: {kind} is expected")
+        checked[name] = value
+    return checked
+
+
+def check_create(body: dict[str, Any]) -> dict[str, Any]:
+    """The body of a container's creation.
+
+    Raises:
+        InvalidParameter: see ``check``; or there is no image.
+    """
+    checked = check(body, _CREATE)
+    if not checked.get("Image"):
+        raise InvalidParameter("Image: no image specified")
+    checked["HostConfig"] = check(checked.get("HostConfig") or {}, _HOST, "HostConfig.")
+    networking = check(checked.get("NetworkingConfig") or {}, {"EndpointsConfig": _OBJECT}, "NetworkingConfig.")
+    for name, config in (networking.get("EndpointsConfig") or {}).items():
+        if config is not None and not isinstance(config, dict):
+            raise InvalidParameter(f"invalid value for NetworkingConfig.EndpointsConfig.{name}: {_OBJECT} is expected")
+        check(config or {}, {"Aliases": _LIST, "IPAMConfig": _OBJECT}, f"NetworkingConfig.EndpointsConfig.{name}.")
+    checked["NetworkingConfig"] = networking
+    return checked
+
+
+def check_exec(body: dict[str, Any]) -> dict[str, Any]:
+    """The body of an exec's creation. Raises as ``check`` does."""
+    return check(body, _EXEC)
+
+
+def parse_moment(text: str | None, name: str) -> int:
+    """A time in nanoseconds since 1970: seconds with a fraction, or RFC 3339 in UTC; 0 where there is none.
+
+    Raises:
+        InvalidParameter: it is neither.
+    """
+    if not text or text == "0":
+        return 0
+    try:
+        seconds, _, fraction = text.partition(".")
+        if seconds.lstrip("-").isdigit():
+            return int(seconds) * 10**9 + int((fraction or "0").ljust(9, "0")[:9])
+        import calendar
+
+        whole, _, rest = text.removesuffix("Z").partition(".")
+        return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) * 10**9 + int((rest or "0").ljust(9, "0")[:9])
+    except (ValueError, OverflowError):
+        raise InvalidParameter(f"invalid value {text!r} for {name}: a time is expected") from None

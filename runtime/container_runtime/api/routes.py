@@ -1,0 +1,92 @@
+"""The routes: one table. Every path exists with and without ``/v1.NN``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from container_runtime.api import containers, execs, images, networks, system
+from container_runtime.api.server import unquote_path
+from container_runtime.errors import NotFound, NotImplementedHere
+
+if TYPE_CHECKING:
+    from container_runtime.api.server import Request
+
+Handler = Callable[["Request"], Awaitable[None]]
+
+# "{name}" is one segment, "{name:path}" may have slashes in it (names of images have).
+TABLE: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", "/_ping", system.ping),
+    ("HEAD", "/_ping", system.ping),
+    ("GET", "/version", system.version),
+    ("GET", "/info", system.info),
+    ("GET", "/events", system.events),
+    ("POST", "/x-pytest-containers/shutdown", system.shutdown),
+    ("GET", "/containers/json", containers.list_all),
+    ("POST", "/containers/create", containers.create),
+    ("POST", "/containers/prune", containers.prune),
+    ("GET", "/containers/{id}/json", containers.inspect),
+    ("POST", "/containers/{id}/start", containers.start),
+    ("POST", "/containers/{id}/stop", containers.stop),
+    ("POST", "/containers/{id}/restart", containers.restart),
+    ("POST", "/containers/{id}/kill", containers.kill),
+    ("POST", "/containers/{id}/rename", containers.rename),
+    ("POST", "/containers/{id}/wait", containers.wait),
+    ("POST", "/containers/{id}/resize", containers.resize),
+    ("POST", "/containers/{id}/attach", containers.attach),
+    ("GET", "/containers/{id}/logs", containers.logs),
+    ("DELETE", "/containers/{id}", containers.remove),
+    ("POST", "/containers/{id}/exec", execs.create),
+    ("POST", "/exec/{id}/start", execs.start),
+    ("POST", "/exec/{id}/resize", execs.resize),
+    ("GET", "/exec/{id}/json", execs.inspect),
+    ("GET", "/images/json", images.list_all),
+    ("POST", "/images/create", images.create),
+    ("GET", "/images/{name:path}/json", images.inspect),
+    ("GET", "/images/{name:path}/history", images.history),
+    ("POST", "/images/{name:path}/tag", images.tag),
+    ("DELETE", "/images/{name:path}", images.remove),
+    ("GET", "/networks", networks.list_all),
+    ("POST", "/networks/create", networks.create),
+    ("POST", "/networks/prune", networks.prune),
+    ("GET", "/networks/{id}", networks.inspect),
+    ("POST", "/networks/{id}/connect", networks.connect),
+    ("POST", "/networks/{id}/disconnect", networks.disconnect),
+    ("DELETE", "/networks/{id}", networks.remove),
+)
+
+# First segments of paths that Docker has: what is not in the table is not here yet, anything else never was.
+_DOCKERS = frozenset(
+    "auth build commit configs containers distribution exec images info networks nodes plugins secrets services session "
+    "swarm system tasks volumes events version".split()
+)
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    expression = re.sub(r"\{(\w+):path\}", r"(?P<\1>.+)", pattern)
+    expression = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", expression)
+    return re.compile(rf"(?:/v1\.\d+)?{expression}")
+
+
+class Router:
+    """Finds the handler of a request."""
+
+    def __init__(self) -> None:
+        self._routes = [(method, _compile(pattern), handler) for method, pattern, handler in TABLE]
+
+    def find(self, request: Request) -> Handler:
+        """The handler; the parts of the path that are names are then in ``request.parameters``.
+
+        Raises:
+            NotImplementedHere: Docker has such a path, this engine has not.
+            NotFound: nobody has.
+        """
+        for method, pattern, handler in self._routes:
+            if method == request.method and (match := pattern.fullmatch(request.path)):
+                request.parameters = {name: unquote_path(value) for name, value in match.groupdict().items()}
+                return handler
+        first = re.sub(r"^/v1\.\d+", "", request.path).strip("/").partition("/")[0]
+        if first in _DOCKERS:
+            raise NotImplementedHere(f"{request.method} {request.path} is not implemented by pytest-containers yet")
+        raise NotFound("page not found")

@@ -1,0 +1,205 @@
+"""One container as the engine knows it: what was asked for, what it is now, and Docker's view of both."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from container_runtime.engine import lifecycle
+from container_runtime.engine.logs import ContainerLog
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from container_runtime.engine.streams import InputPipe, OutputPipe
+    from container_runtime.images.model import Image
+    from container_runtime.network.model import Endpoint, Network
+    from container_runtime.oci.spec import Process
+
+NEVER = "0001-01-01T00:00:00Z"
+"""Docker's time of what has not happened."""
+NETWORKLESS = frozenset({"none", "host"})
+
+
+def now() -> str:
+    """This moment in RFC 3339 with nanoseconds."""
+    seconds, nanoseconds = divmod(time.time_ns(), 10**9)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{nanoseconds:09d}Z"
+
+
+class Container:
+    """A record; what happens to it is decided by ``containers``."""
+
+    def __init__(self, identity: str, name: str, body: dict[str, Any], image: Image, directory: Path) -> None:
+        """``body``: the create request, types checked; ``directory``: of its small files, in the run directory."""
+        self.id = identity
+        self.name = name
+        self.body = body
+        self.host: dict[str, Any] = body.get("HostConfig") or {}
+        self.image = image
+        self.directory = directory
+        self.log = ContainerLog(directory / "log")
+        self.created = now()
+        self.created_seconds = int(time.time())
+        self.state = lifecycle.CREATED
+        self.pid = 0
+        self.exit_code = 0
+        self.oom_killed = False
+        self.error = ""
+        self.started_at = self.finished_at = NEVER
+        self.hostname: str = body.get("Hostname") or identity[:12]
+        self.process: Process | None = None
+        self.seccomp = ""
+        self.endpoints: dict[str, tuple[Network, Endpoint]] = {}
+        self.outputs: list[OutputPipe] = []
+        self.stdin: InputPipe | None = None
+        self.terminal = -1
+        self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.removed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.removal: asyncio.Task[None] | None = None
+        self.lock = asyncio.Lock()
+        self.begun = asyncio.Event()
+
+    @property
+    def running(self) -> bool:
+        """Whether its first process runs."""
+        return self.state == lifecycle.RUNNING
+
+    @property
+    def network_mode(self) -> str:
+        """As it was asked for: a network's name, "none", "host" or "container:…"."""
+        mode = self.host.get("NetworkMode") or "bridge"
+        return "bridge" if mode == "default" else mode
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The image's and its own."""
+        return {**(self.image.config.get("Labels") or {}), **(self.body.get("Labels") or {})}
+
+    @property
+    def tty(self) -> bool:
+        """Whether it has a terminal."""
+        return bool(self.body.get("Tty"))
+
+    def check(self, operation: str) -> None:
+        """Ask the life-cycle table."""
+        lifecycle.check(operation, self.state, identity=self.id, name=self.name)
+
+    def command(self) -> list[str]:
+        """What runs, or would."""
+        if self.process is not None:
+            return list(self.process["args"])
+        return [*(self.body.get("Entrypoint") or []), *(self.body.get("Cmd") or self.image.config.get("Cmd") or [])]
+
+    def network_settings(self) -> dict[str, Any]:
+        """Docker's NetworkSettings."""
+        networks = {network.name: _endpoint(network, endpoint) for network, endpoint in self.endpoints.values()}
+        first: dict[str, Any] = next(iter(networks.values()), {})
+        return {
+            "Bridge": "",
+            "SandboxID": self.id,
+            "Ports": {},
+            "Networks": networks,
+            **{key: first.get(key, "") for key in ("IPAddress", "Gateway", "MacAddress", "EndpointID")},
+            "IPPrefixLen": first.get("IPPrefixLen", 0),
+        }
+
+    def status_text(self) -> str:
+        """The STATUS column of ``docker ps``."""
+        if self.running:
+            return f"Up {_ago(self.started_at)}"
+        if self.state == lifecycle.EXITED:
+            return f"Exited ({self.exit_code}) {_ago(self.finished_at)} ago"
+        return self.state.capitalize()
+
+    def visible_state(self) -> str:
+        """Docker's word: what is being started is still created."""
+        return lifecycle.CREATED if self.state == lifecycle.STARTING else self.state
+
+    def summary(self) -> dict[str, Any]:
+        """One row of ``GET /containers/json``."""
+        names = {network.name: _endpoint(network, endpoint) for network, endpoint in self.endpoints.values()}
+        return {
+            "Id": self.id,
+            "Names": [f"/{self.name}"],
+            "Image": self.body["Image"],
+            "ImageID": self.image.id,
+            "Command": " ".join(self.command()),
+            "Created": self.created_seconds,
+            "Ports": [],
+            "Labels": self.labels,
+            "State": self.visible_state(),
+            "Status": self.status_text(),
+            "HostConfig": {"NetworkMode": self.network_mode},
+            "NetworkSettings": {"Networks": names},
+            "Mounts": [],
+        }
+
+    def details(self) -> dict[str, Any]:
+        """``GET /containers/{id}/json``."""
+        command = self.command()
+        config = {**self.body, "Hostname": self.hostname, "Labels": self.labels}
+        config.pop("HostConfig", None)
+        config.pop("NetworkingConfig", None)
+        if self.process is not None:
+            config["Env"] = list(self.process["env"])
+            config["WorkingDir"] = self.process["cwd"]
+        return {
+            "Id": self.id,
+            "Created": self.created,
+            "Path": command[0] if command else "",
+            "Args": command[1:],
+            "State": {
+                "Status": self.visible_state(),
+                "Running": self.running,
+                "Paused": False,
+                "Restarting": False,
+                "OOMKilled": self.oom_killed,
+                "Dead": False,
+                "Pid": self.pid,
+                "ExitCode": self.exit_code,
+                "Error": self.error,
+                "StartedAt": self.started_at,
+                "FinishedAt": self.finished_at,
+            },
+            "Image": self.image.id,
+            "ResolvConfPath": str(self.directory / "resolv.conf"),
+            "HostnamePath": str(self.directory / "hostname"),
+            "HostsPath": str(self.directory / "hosts"),
+            "LogPath": str(self.directory / "log"),
+            "Name": f"/{self.name}",
+            "RestartCount": 0,
+            "Driver": "overlay",
+            "Platform": "linux",
+            "Mounts": [],
+            "Config": config,
+            "HostConfig": {"NetworkMode": self.network_mode, **self.host},
+            "NetworkSettings": self.network_settings(),
+        }
+
+
+def _endpoint(network: Network, endpoint: Endpoint) -> dict[str, Any]:
+    return {
+        "NetworkID": network.id,
+        "EndpointID": endpoint.id,
+        "IPAddress": endpoint.address,
+        "IPPrefixLen": endpoint.prefix,
+        "Gateway": endpoint.gateway,
+        "MacAddress": endpoint.mac,
+        "Aliases": list(endpoint.names),
+        "DNSNames": list(endpoint.names),
+    }
+
+
+def _ago(moment: str) -> str:
+    """How long ago, as Docker's CLI says it."""
+    import calendar
+
+    seconds = int(time.time()) - calendar.timegm(time.strptime(moment[:19], "%Y-%m-%dT%H:%M:%S"))
+    if seconds < 1:
+        return "Less than a second"
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}s"
+    return f"{seconds} second{'s' if seconds > 1 else ''}"

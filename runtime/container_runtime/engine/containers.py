@@ -1,0 +1,324 @@
+"""What happens to containers: create, start, stop, kill, wait, remove."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal as signals
+from typing import TYPE_CHECKING, Any
+
+from container_runtime.engine import lifecycle, names, sandboxes, specgen, streams
+from container_runtime.engine.container import Container, now
+from container_runtime.errors import Conflict, EngineError, InvalidParameter, NotFound, StartError
+from container_runtime.oci.seccomp import compile_profile, default_profile
+from container_runtime.state.paths import data_home
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from container_runtime.engine.core import Engine
+    from container_runtime.launcher.client import Exit
+    from container_runtime.oci.spec import Mount
+
+_seccomp_files: dict[frozenset[str], str] = {}
+_PASSWD_LIMIT = 1 << 20  # bytes
+DEFAULT_STOP_TIMEOUT = 10  # seconds between the stop signal and SIGKILL, as Docker waits
+
+
+def create(engine: Engine, body: dict[str, Any], name: str | None) -> Container:
+    """Make a container; nothing runs yet.
+
+    Raises:
+        NotFound: no such image.
+        Conflict: the name is taken.
+        InvalidParameter: the request makes no sense; it is tried as far as possible before anything starts.
+    """
+    engine.admit()
+    image = engine.images.get(body.get("Image") or "")
+    chosen = names.check_name(name) if name else names.random_name(engine.names)
+    if chosen in engine.names:
+        holder = engine.names[chosen]
+        raise Conflict(
+            f'Conflict. The container name "/{chosen}" is already in use by container "{holder}". '
+            "You have to remove (or rename) that container to be able to reuse that name."
+        )
+    identity = os.urandom(32).hex()
+    directory = engine.run.containers / identity
+    container = Container(identity, chosen, body, image, directory)
+    sandboxes.check(engine, container)
+    _generate(engine, container, passwd=b"", group=b"")
+    directory.mkdir(mode=0o700)
+    engine.images.lease(image.id, f"{engine.run.path.name}-{identity}")
+    engine.containers[identity] = container
+    engine.names[chosen] = identity
+    _publish(engine, container, "create")
+    return container
+
+
+def _publish(engine: Engine, container: Container, action: str, **more: str) -> None:
+    attributes = {"image": container.body["Image"], "name": container.name, **container.labels, **more}
+    engine.events.publish("container", action, container.id, attributes)
+
+
+def _escape(path: str) -> str:
+    """A path in an overlay option: a colon separates layers, a comma options (overlayfs.rst)."""
+    return path.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
+
+
+def _root_mount(engine: Engine, container: Container) -> Mount:
+    layer = engine.run.layers / container.id
+    lower = ":".join(_escape(path) for path in engine.images.lower_directories(container.image))
+    return {
+        "destination": "/",
+        "type": "overlay",
+        "source": "overlay",
+        "options": [f"lowerdir={lower}", f"upperdir={layer}/upper", f"workdir={layer}/work", "volatile"],
+    }
+
+
+def _generate(engine: Engine, container: Container, passwd: bytes | None, group: bytes | None) -> Any:
+    """config.json. A user's name is looked up only where there is one: most containers name none."""
+    user = container.body.get("User") or container.image.config.get("User") or ""
+    named = bool(user) and passwd is None
+    if passwd == b"" and user and not user.partition(":")[0].isdigit():
+        container.body = {**container.body}  # a name cannot be resolved before the image is read: checked at start
+        body = {**container.body, "User": "0"}
+    else:
+        body = container.body
+    facts = specgen.Facts(
+        identity=container.id,
+        hostname=container.hostname,
+        root_path=str(engine.root_path),
+        cgroups_path=f"pytest-containers-{engine.run.path.name}/{container.id}",
+        root_mount=_root_mount(engine, container),
+        files=sandboxes.files(container),
+        network=sandboxes.namespace(engine, container),
+        passwd=engine.images.read_file(container.image, "/etc/passwd", _PASSWD_LIMIT) if named else passwd,
+        group=engine.images.read_file(container.image, "/etc/group", _PASSWD_LIMIT) if named else group,
+        device=_device,
+    )
+    return specgen.generate(container.image.config, body, facts)
+
+
+def _device(path: str) -> tuple[str, int, int]:
+    import stat
+
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except OSError as error:
+        raise InvalidParameter(f"error gathering device information for {path}: {error.strerror}") from None
+    if not stat.S_ISCHR(status.st_mode) and not stat.S_ISBLK(status.st_mode):
+        raise InvalidParameter(f"error gathering device information for {path}: not a device node")
+    kind = "c" if stat.S_ISCHR(status.st_mode) else "b"
+    return kind, os.major(status.st_rdev), os.minor(status.st_rdev)
+
+
+async def seccomp_file(container: Container, capabilities: Iterable[str]) -> str:
+    """The compiled default filter for a container, or nothing where it asked for none."""
+    _, wanted, _ = specgen.security(container.host.get("SecurityOpt"))
+    if not wanted or container.host.get("Privileged"):
+        return ""
+    key = frozenset(capabilities)
+    if key not in _seccomp_files:
+        _seccomp_files[key] = await asyncio.to_thread(compile_profile, default_profile(key), data_home() / "seccomp")
+    return _seccomp_files[key]
+
+
+async def start(engine: Engine, container: Container) -> None:
+    """Start a container; returns when its program has been executed.
+
+    Raises:
+        StartError: it could not be; the container is left as Docker leaves it, with the exit code 126, 127 or 128.
+    """
+    engine.admit()
+    container.check("start")
+    container.state = lifecycle.STARTING
+    try:
+        sandboxes.prepare(engine, container)
+        layer = engine.run.layers / container.id
+        for path in (layer, layer / "upper", layer / "work"):
+            path.mkdir(mode=0o755, exist_ok=True)
+        config = _generate(engine, container, None, None)
+        container.process = config["process"]
+        capabilities = config["process"]["capabilities"]["bounding"]
+        container.seccomp = await seccomp_file(container, capabilities)
+        container.log.restart()
+        if container.ended.done():
+            container.ended = asyncio.get_running_loop().create_future()
+        await _launch(engine, container, config)
+    except (EngineError, OSError) as error:
+        _failed(engine, container, error)
+        if isinstance(error, OSError):
+            raise EngineError(f"cannot start container {container.name}: {error.strerror}: {error.filename}") from None
+        raise
+    container.started_at = now()
+    container.error, container.oom_killed, container.exit_code = "", False, 0
+    _publish(engine, container, "start")
+
+
+def _failed(engine: Engine, container: Container, error: Exception) -> None:
+    container.state = lifecycle.EXITED if container.started_at[:4] != "0001" else lifecycle.CREATED
+    container.exit_code = error.exit_code if isinstance(error, StartError) else 128
+    container.error = str(error)
+    container.log.finish()
+    for pipe in container.outputs:
+        pipe.close()
+    container.outputs.clear()
+    if not container.ended.done():
+        container.ended.set_result(container.exit_code)
+    if container.host.get("AutoRemove"):
+        engine.behind(remove(engine, container, force=True))
+
+
+async def _launch(engine: Engine, container: Container, config: Any) -> None:
+    """Pipes or a terminal, and the launcher's part."""
+    theirs: list[int] = []
+    try:
+        if container.tty:
+            container.terminal, slave = streams.open_terminal()
+            theirs = [slave]
+            stdio = (slave, slave, slave)
+            container.outputs = [streams.OutputPipe(container.terminal, lambda data: container.log.write(1, data))]
+        else:
+            out, out_end = streams.pipe_for_reading()
+            err, err_end = streams.pipe_for_reading()
+            container.outputs = [
+                streams.OutputPipe(out, lambda data: container.log.write(1, data)),
+                streams.OutputPipe(err, lambda data: container.log.write(2, data)),
+            ]
+            if container.body.get("OpenStdin"):
+                in_end, write_end = streams.pipe_for_writing()
+                container.stdin = streams.InputPipe(write_end)
+            else:
+                in_end = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            theirs = [in_end, out_end, err_end]
+            stdio = (in_end, out_end, err_end)
+        try:
+            started = await engine.launcher.run(container.id, config, stdio, container.seccomp)
+        except StartError as error:
+            raise StartError(
+                "failed to create task for container: failed to create shim task: OCI runtime create failed: "
+                f"unable to start container process: {error}: unknown",
+                error.exit_code,
+            ) from None
+    finally:
+        for descriptor in theirs:
+            os.close(descriptor)
+    container.pid = started.pid
+    container.state = lifecycle.RUNNING
+    container.begun.set()
+
+
+def ended(engine: Engine, container: Container, end: Exit) -> None:
+    """The first process has gone, and with it all others of its pid namespace."""
+    for pipe in container.outputs:
+        pipe.drain_and_close()
+    container.outputs.clear()
+    if container.stdin is not None:
+        container.stdin.close()
+        container.stdin = None
+    container.terminal = -1
+    container.pid = 0
+    container.exit_code, container.oom_killed = end.code, end.oom_killed
+    container.finished_at = now()
+    container.state = lifecycle.EXITED
+    container.log.finish()
+    if end.oom_killed:
+        _publish(engine, container, "oom")
+    _publish(engine, container, "die", exitCode=str(end.code))
+    if not container.ended.done():
+        container.ended.set_result(end.code)
+    if container.host.get("AutoRemove") and not engine.ending:
+        engine.behind(remove(engine, container, force=True))
+
+
+def signal_number(text: str) -> int:
+    """A signal by number or name, with or without SIG.
+
+    Raises:
+        InvalidParameter: there is none such.
+    """
+    if text.isascii() and text.isdigit() and 0 < int(text) < signals.NSIG:
+        return int(text)
+    name = text.upper() if text.upper().startswith("SIG") else f"SIG{text.upper()}"
+    try:
+        return int(signals.Signals[name])
+    except KeyError:
+        raise InvalidParameter(f"Invalid signal: {text}") from None
+
+
+async def kill(engine: Engine, container: Container, signal: str) -> None:
+    """Send a signal; a SIGKILL returns when the container has ended."""
+    number = signal_number(signal)
+    container.check("kill")
+    await engine.launcher.kill(container.id, number)
+    _publish(engine, container, "kill", signal=str(number))
+    if number == signals.SIGKILL:
+        await asyncio.shield(container.ended)
+
+
+async def stop(engine: Engine, container: Container, timeout: int | None, signal: str | None) -> None:
+    """Ask it to end, kill it after ``timeout`` seconds (None: its own, or 10; negative: never)."""
+    container.check("stop")
+    chosen = signal or container.body.get("StopSignal") or container.image.config.get("StopSignal") or "SIGTERM"
+    limit = timeout
+    if limit is None:
+        limit = container.body.get("StopTimeout")
+    if limit is None:
+        limit = DEFAULT_STOP_TIMEOUT
+    try:
+        await engine.launcher.kill(container.id, signal_number(chosen))
+        _, waiting = await asyncio.wait([container.ended], timeout=None if limit < 0 else limit)
+        if waiting:
+            await engine.launcher.kill(container.id, int(signals.SIGKILL))
+    except NotFound:
+        pass  # it ended meanwhile
+    await asyncio.shield(container.ended)
+    _publish(engine, container, "stop")
+
+
+async def wait(container: Container, condition: str) -> int:
+    """The exit code, when the condition holds.
+
+    Raises:
+        InvalidParameter: a condition that Docker does not have.
+    """
+    if condition in {"", "not-running"}:
+        if container.state in {lifecycle.CREATED, lifecycle.EXITED}:
+            return container.exit_code
+        return await asyncio.shield(container.ended)
+    if condition == "next-exit":
+        if container.ended.done() and not container.running:
+            container.ended = asyncio.get_running_loop().create_future()
+        return await asyncio.shield(container.ended)
+    if condition == "removed":
+        return await asyncio.shield(container.removed)
+    raise InvalidParameter(f'invalid condition: "{condition}"')
+
+
+async def remove(engine: Engine, container: Container, *, force: bool) -> None:
+    """Remove a container; returns when its processes are dead and its name and addresses are free."""
+    container.check("force-remove" if force else "remove")
+    was_running = container.state in {lifecycle.RUNNING, lifecycle.STARTING}
+    container.state = lifecycle.REMOVING
+    if was_running:
+        try:
+            await engine.launcher.kill(container.id, int(signals.SIGKILL))
+            await asyncio.shield(container.ended)
+        except NotFound:
+            await asyncio.shield(container.ended)
+        container.state = lifecycle.REMOVING
+    sandboxes.release(engine, container)
+    engine.images.release(f"{engine.run.path.name}-{container.id}")
+    engine.names.pop(container.name, None)
+    engine.containers.pop(container.id, None)
+    for key in [key for key, one in engine.execs.items() if one.container is container]:
+        del engine.execs[key]
+    container.log.finish()
+    container.log.release()
+    if not container.ended.done():
+        container.ended.set_result(container.exit_code)
+    if not container.removed.done():
+        container.removed.set_result(container.exit_code)
+    _publish(engine, container, "destroy")
+    engine.delete_later(container.id, container.directory)

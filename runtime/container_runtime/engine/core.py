@@ -1,0 +1,121 @@
+"""The engine: what it owns, how objects are found, and how everything ends."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from container_runtime.engine.events import Bus
+from container_runtime.errors import InvalidParameter, NotFound, Unavailable
+from container_runtime.images.store import ImageStore
+from container_runtime.network.manager import NetworkManager
+from container_runtime.state.paths import data_home
+from container_runtime.state.rundir import remove_tree
+
+if TYPE_CHECKING:
+    from container_runtime.engine.container import Container
+    from container_runtime.engine.execs import Exec
+    from container_runtime.launcher.client import Exit, Launcher
+    from container_runtime.state.rundir import RunDirectory
+
+
+class Engine:
+    """One engine. ``containers`` and ``execs`` act on it; ``api`` translates."""
+
+    def __init__(self, run: RunDirectory, launcher: Launcher, networks: NetworkManager) -> None:
+        """All three were made by ``start``."""
+        self.run = run
+        self.launcher = launcher
+        self.networks = networks
+        self.images = ImageStore(data_home())
+        self.events = Bus()
+        self.containers: dict[str, Container] = {}
+        self.names: dict[str, str] = {}
+        self.execs: dict[str, Exec] = {}
+        self.ending = False
+        self.end_requested = asyncio.Event()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.root_path = run.path / "rootfs"
+        self.root_path.mkdir(mode=0o755, exist_ok=True)
+        launcher.on_exit = self._exited
+        launcher.on_death = self._launcher_died
+
+    @classmethod
+    async def start(cls, run: RunDirectory, launcher: Launcher) -> Engine:
+        """Make the networks, and be ready."""
+        return cls(run, launcher, await NetworkManager.start(run))
+
+    def find(self, reference: str) -> Container:
+        """By id, name (with or without a slash), or an id's beginning that only one has.
+
+        Raises:
+            NotFound: none.
+            InvalidParameter: several begin like this.
+        """
+        found = self.containers.get(reference) or self.containers.get(self.names.get(reference.removeprefix("/"), ""))
+        if found is not None:
+            return found
+        matching = [one for key, one in self.containers.items() if reference and key.startswith(reference)]
+        if len(matching) == 1:
+            return matching[0]
+        if matching:
+            raise InvalidParameter(f"multiple IDs found with provided prefix: {reference}")
+        raise NotFound(f"No such container: {reference}")
+
+    def admit(self) -> None:
+        """Refuse new work while the engine ends.
+
+        Raises:
+            Unavailable: it does.
+        """
+        if self.ending:
+            raise Unavailable("the engine is ending")
+
+    def behind(self, work: Any) -> asyncio.Task[Any]:
+        """Run what no client waits for; ``close`` does."""
+        task: asyncio.Task[Any] = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def delete_later(self, container_id: str, directory: Any) -> None:
+        """Delete a container's files in a thread."""
+        self.behind(asyncio.to_thread(_delete, self.run.layers / container_id, directory))
+
+    def _exited(self, identity: str, end: Exit) -> None:
+        from container_runtime.engine import containers, execs
+
+        if identity in self.containers:
+            containers.ended(self, self.containers[identity], end)
+        elif identity in self.execs:
+            execs.ended(self, self.execs[identity], end)
+
+    def _launcher_died(self) -> None:
+        """Its containers died with it. The engine goes on to answer, and starts none any more."""
+        from container_runtime.engine import containers
+        from container_runtime.launcher.client import Exit
+
+        for container in [*self.containers.values()]:
+            if container.running:
+                container.error = "the launcher died, and with it every container"
+                containers.ended(self, container, Exit(137, 9, oom_killed=False))
+
+    async def close(self) -> None:
+        """End everything: processes, names, networks, files. Returns when nothing is left."""
+        self.ending = True
+        await self.launcher.close()
+        for container in [*self.containers.values()]:
+            for pipe in container.outputs:
+                pipe.close()
+            container.log.finish()
+            self.images.release(f"{self.run.path.name}-{container.id}")
+        self.events.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.networks.close()
+        self.images.close()
+        await asyncio.to_thread(self.run.remove)
+
+
+def _delete(*paths: Any) -> None:
+    for path in paths:
+        remove_tree(path)

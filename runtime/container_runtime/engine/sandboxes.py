@@ -1,0 +1,113 @@
+"""A container's place in the networks, and the files that tell it of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from container_runtime.errors import Conflict, InvalidParameter
+from container_runtime.network.hosts import render_hosts, render_resolv_conf
+
+if TYPE_CHECKING:
+    from container_runtime.engine.container import Container
+    from container_runtime.engine.core import Engine
+    from container_runtime.network.model import Network
+    from container_runtime.oci.spec import Namespace
+
+_FILES = ("hosts", "hostname", "resolv.conf")
+
+
+def _shared(engine: Engine, container: Container) -> Container | None:
+    """The container whose network it shares."""
+    mode = container.network_mode
+    return engine.find(mode.partition(":")[2]) if mode.startswith("container:") else None
+
+
+def check(engine: Engine, container: Container) -> None:
+    """Refuse a network that is not there, before anything is made.
+
+    Raises:
+        NotFound: no such network or container.
+    """
+    mode = container.network_mode
+    if _shared(engine, container) is None and mode not in {"none", "host"}:
+        engine.networks.get(mode)
+    for name in _wanted(container):
+        engine.networks.get(name)
+
+
+def _wanted(container: Container) -> dict[str, dict[str, Any]]:
+    """Networks by name or id, with what was asked for in each; the one of the network mode comes first."""
+    mode = container.network_mode
+    if mode in {"none", "host"} or mode.startswith("container:"):
+        return {}
+    asked: dict[str, Any] = (container.body.get("NetworkingConfig") or {}).get("EndpointsConfig") or {}
+    others = {name: config or {} for name, config in asked.items() if name not in {mode, "default"}}
+    return {mode: asked.get(mode) or asked.get("default") or {}, **others}
+
+
+def namespace(engine: Engine, container: Container) -> Namespace | None:
+    """The network namespace for config.json; None is the machine's."""
+    if container.network_mode == "host":
+        return None
+    shared = _shared(engine, container)
+    owner = container.id if shared is None else shared.id
+    if owner in engine.networks.sandboxes:
+        return {"type": "network", "path": engine.networks.sandboxes[owner].path}
+    return {"type": "network"}
+
+
+def files(container: Container) -> dict[str, str]:
+    """Destination -> source of the files that are bound into it."""
+    return {f"/etc/{name}": str(container.directory / name) for name in _FILES}
+
+
+def prepare(engine: Engine, container: Container) -> None:
+    """Namespace, interfaces and files, before a start; what a first start made, a later one finds."""
+    shared = _shared(engine, container)
+    if shared is not None and not shared.running:
+        raise Conflict(f"cannot join network of a non running container: {shared.id}")
+    if container.network_mode != "host" and shared is None and container.id not in engine.networks.sandboxes:
+        engine.networks.open_sandbox(container.id)
+        for name, asked in _wanted(container).items():
+            connect(engine, container, engine.networks.get(name), asked)
+    write_files(engine, container)
+
+
+def connect(engine: Engine, container: Container, network: Network, asked: dict[str, Any]) -> None:
+    """Give it an interface in a network, under its names and the aliases that were asked for."""
+    if network.driver != "bridge":
+        raise InvalidParameter(f"container cannot be connected to network {network.name}")
+    aliases = [str(alias) for alias in asked.get("Aliases") or []]
+    address = (asked.get("IPAMConfig") or {}).get("IPv4Address") or None
+    sandbox = engine.networks.open_sandbox(container.id)
+    endpoint = engine.networks.connect(
+        sandbox,
+        network,
+        names=list(dict.fromkeys([container.name, container.id[:12], container.hostname, *aliases])),
+        address=address,
+        mac=container.body.get("MacAddress") or None,
+    )
+    container.endpoints[network.id] = (network, endpoint)
+
+
+def write_files(engine: Engine, container: Container) -> None:
+    """/etc/hosts, /etc/hostname and /etc/resolv.conf: rewritten in place, since they are bound by file."""
+    shared = _shared(engine, container)
+    endpoints = (container if shared is None else shared).endpoints
+    own = [(endpoint.address, [container.hostname]) for _, endpoint in endpoints.values()]
+    networks = [network for network, _ in endpoints.values()]
+    host_address = engine.networks.host_address(networks[0]) if networks else ""
+    extra = [str(entry) for entry in container.host.get("ExtraHosts") or []]
+    nameservers = [str(server) for server in container.host.get("Dns") or []]
+    nameservers = nameservers or [engine.networks.nameserver(network) for network in networks]
+    (container.directory / "hosts").write_text(render_hosts(own, host_address, extra))
+    (container.directory / "hostname").write_text(f"{container.hostname}\n")
+    (container.directory / "resolv.conf").write_text(
+        render_resolv_conf(nameservers, [str(one) for one in container.host.get("DnsSearch") or []])
+    )
+
+
+def release(engine: Engine, container: Container) -> None:
+    """Its addresses and names are free."""
+    engine.networks.close_sandbox(container.id)
+    container.endpoints.clear()

@@ -1,0 +1,83 @@
+"""The engine's event loop: from a spawned launcher to the end of everything."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from container_runtime.api.routes import Router
+from container_runtime.api.server import Server
+from container_runtime.engine.core import Engine
+from container_runtime.errors import EngineError
+from container_runtime.kernel import syscalls
+from container_runtime.launcher.client import Launcher
+
+if TYPE_CHECKING:
+    import argparse
+    import socket
+
+    from container_runtime.state.rundir import RunDirectory
+
+
+def run_engine(
+    options: argparse.Namespace, listener: socket.socket, run: RunDirectory, channel: socket.socket, pidfd: int
+) -> int:
+    """Serve until the end is asked for; returns the exit code."""
+    return asyncio.run(_serve(options, listener, run, channel, pidfd))
+
+
+async def _serve(
+    options: argparse.Namespace, listener: socket.socket, run: RunDirectory, channel: socket.socket, pidfd: int
+) -> int:
+    launcher = Launcher(run, channel, pidfd)
+    try:
+        engine = await Engine.start(run, launcher)
+    except EngineError as error:
+        print(f"container_runtime: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        await launcher.close()
+        run.remove()
+        return 1
+    _watch(options, engine)
+    server = Server(engine, Router())
+    await server.start(listener)
+    engine.behind(_sweep())
+    await engine.end_requested.wait()
+    engine.ending = True
+    listener.close()
+    await server.close()
+    await engine.close()
+    return 0
+
+
+def _watch(options: argparse.Namespace, engine: Engine) -> None:
+    """Whatever ends the run ends the engine: signals, the lifeline's end of file, the watched process's end."""
+    loop = asyncio.get_running_loop()
+    end = engine.end_requested.set
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, end)
+    if options.lifeline_fd is not None:
+        loop.add_reader(options.lifeline_fd, _end_once, options.lifeline_fd, end)
+    if options.watch_pid is not None:
+        try:
+            descriptor = syscalls.pidfd_open(options.watch_pid)
+        except ProcessLookupError:
+            end()
+        else:
+            loop.add_reader(descriptor, _end_once, descriptor, end)
+
+
+def _end_once(descriptor: int, end: object) -> None:
+    asyncio.get_running_loop().remove_reader(descriptor)
+    os.close(descriptor)
+    assert callable(end)  # noqa: S101
+    end()
+
+
+async def _sweep() -> None:
+    """What dead runs left is removed when this one is up: nobody waits for it."""
+    from container_runtime.state.sweep import sweep
+
+    await asyncio.to_thread(sweep)
