@@ -18,7 +18,7 @@ from pytest_containers.definition import ContainerSpec
 from pytest_containers.errors import ContainerError
 from pytest_containers.markers import limits_of
 from pytest_containers.networks import Network
-from pytest_containers.session import create_network, engine_of, with_marker
+from pytest_containers.session import create_network, engine_of, failure, with_marker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -51,11 +51,16 @@ def _caller() -> FrameType:
     return frame
 
 
+def _hidden(info: pytest.ExceptionInfo[BaseException]) -> bool:
+    """Our frames are hidden, but for a failure in words alone: pytest would remark that it has no frames at all."""
+    return not isinstance(info.value, pytest.fail.Exception)
+
+
 def _function(body: Callable[..., Generator[Any]], dependencies: Iterable[str], frame: FrameType, doc: str) -> Any:
     """A function around ``body`` with a signature of its own, placed at the line that ``frame`` is executing."""
 
-    def define(*_instance: object, **values: object) -> Generator[Any]:
-        __tracebackhide__ = True
+    def define(**values: object) -> Generator[Any]:
+        __tracebackhide__ = _hidden
         yield from body(**values)
 
     function = cast("FunctionType", define)
@@ -63,11 +68,10 @@ def _function(body: Callable[..., Generator[Any]], dependencies: Iterable[str], 
     function.__module__ = frame.f_globals.get("__name__", function.__module__)
     function.__doc__ = doc
     positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    in_class = ["self"] if "__qualname__" in frame.f_locals else []  # the body of a class: pytest binds it
-    names = [*in_class, *dict.fromkeys(["request", *dependencies])]
+    names = dict.fromkeys(["request", *dependencies])
     cast("Any", function).__signature__ = inspect.Signature([inspect.Parameter(name, positional) for name in names])
     setattr(function, OURS, True)
-    return function
+    return staticmethod(function) if "__qualname__" in frame.f_locals else function  # in a class pytest would bind it
 
 
 def _fixture(
@@ -117,13 +121,13 @@ def _with_parameter(spec: ContainerSpec, request: pytest.FixtureRequest) -> Cont
         if isinstance(param, dict):
             return replace(spec, **cast("dict[str, Any]", param))
     except (TypeError, ValueError) as error:
-        pytest.fail(f"container {request.fixturename}: bad parameter {param!r}: {error}", pytrace=False)
+        raise failure(f"container {request.fixturename}: bad parameter {param!r}: {error}") from None
     pytest.fail(f"container {request.fixturename}: a parameter is an image, a dict or a ContainerSpec", pytrace=False)
 
 
 def _live(request: pytest.FixtureRequest, spec: ContainerSpec) -> Generator[Container]:
     """Start, hand over, remove. What goes wrong is told in its own words, without a traceback through us."""
-    __tracebackhide__ = True
+    __tracebackhide__ = _hidden
     node: pytest.Item | pytest.Collector = request.node
     spec = with_marker(spec, spec.limits, limits_of(node))
     name = request.fixturename or ""
@@ -131,12 +135,12 @@ def _live(request: pytest.FixtureRequest, spec: ContainerSpec) -> Generator[Cont
         engine = engine_of(request.config)
         live = engine.run_container(spec, node=node, name=name)
     except ContainerError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise failure(error) from None
     yield live
     try:
         engine.remove(live)
     except ContainerError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise failure(error) from None
 
 
 class _Container:
@@ -166,7 +170,7 @@ class _Container:
         spec = ContainerSpec(image, command, network=name, **options)
 
         def body(request: pytest.FixtureRequest, **values: object) -> Generator[Container]:
-            __tracebackhide__ = True
+            __tracebackhide__ = _hidden
             wanted = spec
             for dependency in dependencies:
                 found = values[dependency]
@@ -220,7 +224,7 @@ def _defined(function: Callable[..., ContainerSpec]) -> Any:
 
     @functools.wraps(function)
     def define(*instance: object, request: pytest.FixtureRequest, **values: object) -> Generator[Container]:
-        __tracebackhide__ = True
+        __tracebackhide__ = _hidden
         if wants_request:
             values["request"] = request
         spec = cast("object", function(*instance, **values))
@@ -250,18 +254,18 @@ def network(*, scope: Scope = "function", internal: bool = False, autouse: bool 
     frame = _caller()
 
     def body(request: pytest.FixtureRequest) -> Generator[Network]:
-        __tracebackhide__ = True
+        __tracebackhide__ = _hidden
         name = request.fixturename or "network"
         try:
             engine = engine_of(request.config)
             made = create_network(engine, name, internal=internal)
         except ContainerError as error:
-            pytest.fail(str(error), pytrace=False)
+            raise failure(error) from None
         yield made
         try:
             engine.remove(made)
         except ContainerError as error:
-            pytest.fail(str(error), pytrace=False)
+            raise failure(error) from None
 
     function = _function(body, (), frame, "A private network.")
     return _fixture(function, frame, scope, None, None, autouse)

@@ -277,6 +277,10 @@ class Container:
             ) from None
         except EngineUnreachable as error:
             raise ContainerError(f"container {self._what}: {error}") from None
+        except ContainerError:  # it ended so soon that it never had an address, say
+            if self.exit_code is None:
+                raise
+            raise self._exited(f"before it was ready (waited for {wait})") from None
 
     def _exited(self, when: str) -> ContainerExited:
         state = self.inspect().get("State", {})

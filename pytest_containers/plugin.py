@@ -19,7 +19,7 @@ _OPTIONS = (
         "engine",
         "ENGINE",
         "auto",
-        "auto, embedded (our own, for root on Linux), docker, unix:///path, tcp://host:port; auto: the first that can be",
+        "auto, embedded (our own, for root on Linux), docker, unix:///path or tcp://host:port; auto: what can be had",
     ),
     ("timeout", "SECONDS", "60", "how long a container may take to become ready, and wait() may wait"),
     ("log-lines", "LINES", "50", "how many last lines of a container's output messages and reports show"),

@@ -120,6 +120,11 @@ def close(config: pytest.Config) -> None:
         end_shared(config.stash[PLACE].directory)
 
 
+def failure(reason: object) -> BaseException:
+    """What fails a test with words alone; to be raised ``from None``."""
+    return pytest.fail.Exception(str(reason), pytrace=False)
+
+
 def with_marker(spec: ContainerSpec, first: Limits | None, last: Limits | None) -> ContainerSpec:
     """The definition with limits from two places, of which the last decides."""
     return replace(spec, limits=first.merged(last) if first else last)
