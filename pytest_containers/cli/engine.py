@@ -56,14 +56,17 @@ def _default_answers() -> bool:
 @contextlib.contextmanager
 def _own_engine() -> Generator[str]:
     """Start an engine that ends with this process, however that ends, and give its address."""
-    from pytest_containers.embedded import EmbeddedEngine, new_run_name, runtime_home
+    from pytest_containers.embedded import EmbeddedEngine, new_run_directory
+    from pytest_containers.errors import ContainerError
 
-    engine = EmbeddedEngine(runtime_home() / new_run_name(), os.getpid())
-    engine.start()
+    own = EmbeddedEngine(new_run_directory(), os.getpid(), shared=False, timeout=0, log_lines=0)
     try:
-        yield engine.url
-    except EngineUnreachable:
-        reason = engine.complaint().strip().splitlines()[-1].strip()
-        raise EngineUnreachable(f"the engine that this command started is gone: {reason}") from None
+        own.spawn()
+        yield own.url
+    except (EngineUnreachable, ContainerError, OSError) as error:
+        if isinstance(error, BrokenPipeError):  # of our own output
+            raise
+        lines = own.explain(error).splitlines()  # the reason, and perhaps the engine's log, whose last line counts
+        raise EngineUnreachable(" ".join(dict.fromkeys((lines[0], lines[-1].strip())))) from None
     finally:
-        engine.end()
+        own.close()
