@@ -44,11 +44,14 @@ async def _serve(
     server = Server(engine, Router())
     await server.start(listener)
     engine.behind(_sweep())
-    await engine.end_requested.wait()
-    engine.ending = True
-    listener.close()
-    await server.close()
-    await engine.close()
+    try:
+        await engine.end_requested.wait()
+    finally:
+        engine.ending = True
+        try:
+            await server.close()
+        finally:
+            await engine.close()
     return 0
 
 

@@ -73,7 +73,9 @@ async def create(request: Request) -> None:
     pools: Any = (body.get("IPAM") or {}).get("Config") or []
     if not isinstance(pools, list) or len(pools) > 1 or not all(isinstance(pool, dict) for pool in pools):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
         raise InvalidParameter("IPAM.Config: a list of one object is expected")
-    pool: dict[str, Any] = check(pools[0], {"Subnet": "a string", "Gateway": "a string"}, "IPAM.Config.") if pools else {}
+    pool: dict[str, Any] = (
+        check(pools[0], {"Subnet": "a string", "Gateway": "a string"}, "IPAM.Config.") if pools else {}
+    )
     network = request.engine.networks.create(
         body["Name"],
         driver=body.get("Driver") or "bridge",

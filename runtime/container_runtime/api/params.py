@@ -7,8 +7,8 @@ from typing import Any
 
 from container_runtime.errors import InvalidParameter
 
-_STRINGS = {"list of strings": list}
-_TEXT, _FLAG, _NUMBER, _LIST, _MAP, _OBJECT = "a string", "true or false", "a whole number", "a list of strings", "a map of strings", "an object"  # fmt: skip
+_TEXT, _FLAG, _NUMBER = "a string", "true or false", "a whole number"
+_LIST, _MAP, _OBJECT = "a list of strings", "a map of strings", "an object"
 
 _CREATE = {
     "Image": _TEXT, "Hostname": _TEXT, "Domainname": _TEXT, "User": _TEXT, "WorkingDir": _TEXT, "MacAddress": _TEXT,

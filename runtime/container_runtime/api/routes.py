@@ -56,7 +56,7 @@ TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("DELETE", "/networks/{id}", networks.remove),
 )
 
-# First segments of paths that Docker has: what is not in the table is not here yet, anything else never was.
+# First segments of the paths that Docker has: what is not in the table is not here yet.
 _DOCKERS = frozenset(
     "auth build commit configs containers distribution exec images info networks nodes plugins secrets services session "
     "swarm system tasks volumes events version".split()

@@ -72,7 +72,7 @@ async def info(request: Request) -> None:
             "Driver": "overlay",
             "LoggingDriver": "json-file",
             "CgroupDriver": "cgroupfs",
-            "CgroupVersion": "1" if os.path.exists("/sys/fs/cgroup/memory") else "2",  # noqa: PTH110
+            "CgroupVersion": "1" if os.path.exists("/sys/fs/cgroup/memory") else "2",  # noqa: PTH110, ASYNC240  sysfs does not block
             "KernelVersion": system.release,
             "OperatingSystem": "Linux",
             "OSType": "linux",
@@ -95,7 +95,12 @@ async def info(request: Request) -> None:
             "SecurityOptions": ["name=seccomp,profile=builtin", "name=cgroupns"],
             "SystemTime": now(),
             "Swarm": {"LocalNodeState": "inactive"},
-            "Plugins": {"Volume": [], "Network": ["bridge", "host", "null"], "Authorization": None, "Log": ["json-file"]},
+            "Plugins": {
+                "Volume": [],
+                "Network": ["bridge", "host", "null"],
+                "Authorization": None,
+                "Log": ["json-file"],
+            },
             "RegistryConfig": {"IndexConfigs": {}, "InsecureRegistryCIDRs": ["127.0.0.0/8"], "Mirrors": []},
             "Labels": [],
             "Warnings": [],

@@ -23,7 +23,7 @@ NETWORKLESS = frozenset({"none", "host"})
 
 
 def now() -> str:
-    """This moment in RFC 3339 with nanoseconds."""
+    """The present moment in RFC 3339 with nanoseconds."""
     seconds, nanoseconds = divmod(time.time_ns(), 10**9)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{nanoseconds:09d}Z"
 

@@ -257,11 +257,11 @@ async def kill(engine: Engine, container: Container, signal: str) -> None:
         await asyncio.shield(container.ended)
 
 
-async def stop(engine: Engine, container: Container, timeout: int | None, signal: str | None) -> None:
-    """Ask it to end, kill it after ``timeout`` seconds (None: its own, or 10; negative: never)."""
+async def stop(engine: Engine, container: Container, patience: int | None, signal: str | None) -> None:
+    """Ask it to end, kill it after ``patience`` seconds (None: its own, or 10; negative: never)."""
     container.check("stop")
     chosen = signal or container.body.get("StopSignal") or container.image.config.get("StopSignal") or "SIGTERM"
-    limit = timeout
+    limit = patience
     if limit is None:
         limit = container.body.get("StopTimeout")
     if limit is None:

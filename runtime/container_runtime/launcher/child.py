@@ -370,7 +370,7 @@ class Entry:
 
 def run_steps(report: int, steps: Sequence[tuple[Any, ...]], child: Child) -> None:
     """Execute steps; the first that fails writes "step NUL path NUL errno" to ``report`` and ends the process."""
-    entry: tuple[Any, ...] = ("start",)
+    entry: tuple[Any, ...] = ("start", "")
     try:
         for entry in steps:
             getattr(child, entry[0])(*entry[1:])
