@@ -23,6 +23,7 @@ import sys as python
 from container_runtime.cgroups.manager import Manager
 from container_runtime.kernel import syscalls as sys
 from container_runtime.launcher import child as children
+from container_runtime.launcher import entry as entries
 from container_runtime.launcher import operations
 from container_runtime.launcher.spare import Spare
 
@@ -169,7 +170,7 @@ class Launcher:
                 self._watch(Process(message["id"], spare.pidfd, spare.report, group, ""))
                 return
             child = children.Child(self._filter(message["seccomp"]))
-            entry = children.Entry(stdio, group.procs_files, cgroup_namespace, joined)
+            entry = entries.Entry(stdio, group.procs_files, cgroup_namespace, joined)
             self._clone(message["id"], flags, group, entry, steps, child, config["process"], "")
         except OSError:
             group.remove()
@@ -210,7 +211,7 @@ class Launcher:
         child = children.Child(self._filter(message["seccomp"]))
         # All other namespaces of the container at once, by its pidfd; the cgroups before them, since their files are
         # not there any more once the mount namespace is the container's.
-        first = children.Entry(stdio, target.group.procs_files, joined=[(target.pidfd, _EXEC_NAMESPACES)])
+        first = entries.Entry(stdio, target.group.procs_files, joined=[(target.pidfd, _EXEC_NAMESPACES)])
         # Only children enter a pid namespace that setns(2) chose, so it is set around the fork and set back.
         sys.setns(target.pidfd, sys.CLONE_NEWPID)
         try:
@@ -261,7 +262,7 @@ class Launcher:
         try:
             pid, pidfd = sys.clone3(flags, into)
             if pid == 0:
-                children.run(write_end, first, steps, child, process)
+                entries.run(write_end, first, steps, child, process)
         except OSError:
             os.close(read_end)
             raise
@@ -358,8 +359,12 @@ class Launcher:
 def main() -> None:
     """Entry: ``argv`` is the socket's descriptor, the engine's pidfd, the run directory."""
     channel, engine, run_directory = int(python.argv[2]), int(python.argv[3]), python.argv[4]
-    for descriptor in (channel, engine):
-        os.set_inheritable(descriptor, False)
+    for name in os.listdir("/proc/self/fd"):
+        try:  # the run's lock, and whatever pytest was started with: none of it is for containers
+            if int(name) > 2:
+                os.set_inheritable(int(name), False)
+        except OSError:
+            pass  # the descriptor that listed them
     # Mounts that containers make stay in their own namespaces, those of the machine still arrive.
     sys.unshare(sys.CLONE_NEWNS)
     sys.mount(None, "/", None, sys.MS_SLAVE | sys.MS_REC)
