@@ -36,9 +36,9 @@ class _PortProbe(Probe):
         elif select.select((), (self._socket,), (), 0)[1]:
             status = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         else:
+            self._seen = "no answer to the connection"
             return False
         if status == errno.EINPROGRESS:
-            self._seen = "no answer to the connection"
             return False
         if status == 0 and self._proxied and self._dropped(self._socket):
             status = errno.ECONNREFUSED

@@ -1,0 +1,228 @@
+"""The embedded engine: when it starts, who shares it, and that it ends with pytest however that ends."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.plugin.conftest import HANG_LIMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Run = Callable[..., pytest.RunResult]
+
+ENGINE = "pytest_containers.session.engine_of(request.config)"
+TELL = """
+    import os, sys
+    import pytest
+    import pytest_containers.session
+    from pathlib import Path
+    @pytest.fixture
+    def directory(request, containers):
+        containers.run("host", "true")
+        return Path(pytest_containers.session.place_of(request.config).directory)
+"""
+
+
+def await_end(pidfd: int) -> bool:
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(HANG_LIMIT * 1000))
+
+
+def test_run_without_container_tests_starts_and_imports_nothing(run: Run) -> None:
+    result = run(
+        test_it="""
+            import sys
+            def test_it():
+                ours = {name for name in sys.modules if name.startswith(("pytest_containers", "container_runtime"))}
+                assert ours == {"pytest_containers", "pytest_containers.plugin"}
+        """
+    )
+    result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("options", [["--collect-only"], ["--setup-plan"], ["-k", "pure"]], ids=" ".join)
+def test_nothing_is_started_where_no_test_will_need_it(run: Run, options: list[str]) -> None:
+    result = run(
+        *options,
+        conftest="""
+            import sys
+            from pathlib import Path
+            def pytest_sessionfinish(session):
+                place = sys.modules.get("pytest_containers.session")
+                assert place is None or place.existing_engine(session.config) is None
+                print("NOTHING STARTED")
+        """,
+        test_it="def test_it(containers): ...\ndef test_pure(): ...",
+    )
+    assert result.ret == 0
+    result.stdout.fnmatch_lines("*NOTHING STARTED*")
+
+
+def test_started_while_tests_are_collected_and_gone_afterwards(run: Run) -> None:
+    result = run(
+        "-s",
+        conftest=TELL
+        + """
+    def pytest_collection_finish(session):
+        print("AT COLLECTION", pytest_containers.session.place_of(session.config).directory.exists())
+""",
+        test_it="""
+            def test_it(directory):
+                print("DIRECTORY", directory)
+                assert (directory.stat().st_mode & 0o777, directory.joinpath("docker.sock").stat().st_mode & 0o777) == (
+                    0o700, 0o600)
+        """,
+    )
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines("AT COLLECTION True")
+    (line,) = [line for line in result.outlines if "DIRECTORY" in line]
+    assert not Path(line.split()[-1].rstrip(".")).exists()
+
+
+def test_workers_of_xdist_share_one_engine(run: Run, pytester: pytest.Pytester) -> None:
+    pytest.importorskip("xdist")
+    result = run(
+        "-n",
+        "2",
+        conftest=TELL,
+        test_it="""
+            import os, time
+            import pytest
+            @pytest.mark.parametrize("number", range(4))
+            def test_it(directory, number, containers):
+                pid = (directory / "engine.pid").read_text().strip()
+                assert containers.run("host", ["sleep", "0.3"]).wait() == 0
+                Path = type(directory)
+                Path(f"seen-{number}").write_text(f"{pid} {directory} {os.getpid()}")
+        """,
+    )
+    result.assert_outcomes(passed=4)
+    seen = [path.read_text().split() for path in pytester.path.glob("seen-*")]
+    assert len({(pid, directory) for pid, directory, _ in seen}) == 1
+    assert len({worker for *_, worker in seen}) == 2
+    assert not Path(seen[0][1]).exists()
+
+
+def test_lost_worker_does_not_end_the_engine(run: Run) -> None:
+    result = run(
+        "-n",
+        "1",
+        conftest=TELL,
+        test_it="""
+            import os
+            def test_1(directory): os._exit(1)
+            def test_2(directory, containers): assert containers.run("host", "true").wait() == 0
+        """,
+    )
+    result.assert_outcomes(passed=1, failed=1)
+
+
+@pytest.mark.parametrize("end", ["kill -9", "os._exit", "SIGTERM"])
+def test_nothing_outlives_pytest(pytester: pytest.Pytester, end: str) -> None:
+    pytester.makeconftest(TELL)
+    pytester.makepyfile(
+        test_it=f"""
+            import os, sys, time
+            import pytest_containers
+            box = pytest_containers.container("host", "sleep 1000", scope="session")
+            def test_it(box, directory, containers):
+                containers.run("host", "sleep 1000")
+                pid = (directory / "engine.pid").read_text().strip()
+                print("NOW", pid, box.inspect()["State"]["Pid"], directory, file=sys.__stdout__, flush=True)
+                if {end!r} == "os._exit": os._exit(3)
+                time.sleep(1000)
+        """
+    )
+    with subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-s"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        line = next(line for line in process.stdout if "NOW" in line)
+        engine, container, directory = line.split("NOW ")[1].split()
+        pidfds = [os.pidfd_open(int(pid)) for pid in (engine, container) if Path(f"/proc/{pid}").exists()]
+        if end != "os._exit":
+            process.send_signal(signal.SIGKILL if end == "kill -9" else signal.SIGTERM)
+        process.wait(HANG_LIMIT)
+    assert len(pidfds) == 2 or end == "os._exit"
+    for pidfd in pidfds:
+        assert await_end(pidfd)
+        os.close(pidfd)
+    leftover = Path(directory)
+    assert not leftover.exists() or (leftover / "lock").exists()  # what is left is for the next sweep
+
+
+def test_engine_that_does_not_start_is_told_once_with_its_last_words(run: Run, tmp_path: Path) -> None:
+    package = tmp_path / "container_runtime"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text("raise SystemExit('the moon is in the wrong phase')")
+    result = run(
+        conftest=f"""
+            import os
+            os.environ["PYTHONPATH"] = {str(tmp_path)!r}
+        """,
+        test_it="""
+            from pytest_containers import container
+            box = container("host", "true")
+            def test_it(box): ...
+        """,
+    )
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["the embedded engine did not start; its last words:", "the moon is in the wrong phase"], consecutive=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("--containers-engine=moon", "containers_engine must be auto, embedded, docker, *, not 'moon'"),
+        ("--containers-timeout=soon", "containers_timeout must be a number above 0, not 'soon'"),
+        ("--containers-log-lines=-1", "containers_log_lines must be a whole number from 0 up, not '-1'"),
+    ],
+)
+def test_bad_settings_are_refused(run: Run, option: str, words: str) -> None:
+    result = run(option, test_it="def test_it(): ...")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(f"*{words}")
+
+
+def test_settings_of_the_ini_file(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\ncontainers_timeout = 0.2\ncontainers_log_lines = 1\n")
+    result = run(
+        test_it="""
+            from pytest_containers import container, wait
+            box = container("host", ["sh", "-c", "echo a; echo b; sleep 1000"], wait=wait.port(9))
+            def test_it(box): ...
+        """
+    )
+    result.stdout.fnmatch_lines(["container box (host) is not ready after 0.2 s: *", "--- stdout ---", "b"])
+    result.stdout.no_fnmatch_line("a")
+
+
+def test_options_have_a_heading_of_their_own(run: Run) -> None:
+    result = run("--help")
+    result.stdout.fnmatch_lines(
+        [
+            "containers:",
+            "  --containers-engine=ENGINE",
+            "  --containers-timeout=SECONDS",
+            "  --containers-log-lines=LINES",
+        ]
+    )
+
+
+def test_unreachable_engine_is_named(run: Run) -> None:
+    result = run("--containers-engine=tcp://127.0.0.1:1", test_it="def test_it(containers): containers.run('host')")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines("E *ContainerError: the container engine cannot be used: no engine answers at tcp://*")
