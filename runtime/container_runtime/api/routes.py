@@ -58,8 +58,10 @@ TABLE: tuple[tuple[str, str, Handler], ...] = (
 
 # First segments of the paths that Docker has: what is not in the table is not here yet.
 _DOCKERS = frozenset(
-    "auth build commit configs containers distribution exec images info networks nodes plugins secrets services session "
-    "swarm system tasks volumes events version".split()
+    (
+        "auth build commit configs containers distribution events exec images info networks nodes plugins secrets "
+        "services session swarm system tasks version volumes"
+    ).split()
 )
 
 

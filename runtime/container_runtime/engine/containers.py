@@ -139,6 +139,7 @@ async def start(engine: Engine, container: Container) -> None:
         for path in (layer, layer / "upper", layer / "work"):
             path.mkdir(mode=0o755, exist_ok=True)
         config = _generate(engine, container, None, None)
+        _check_sources(config)
         container.process = config["process"]
         capabilities = config["process"]["capabilities"]["bounding"]
         container.seccomp = await seccomp_file(container, capabilities)
@@ -154,6 +155,16 @@ async def start(engine: Engine, container: Container) -> None:
     container.started_at = now()
     container.error, container.oom_killed, container.exit_code = "", False, 0
     _publish(engine, container, "start")
+
+
+def _check_sources(config: Any) -> None:
+    """Refuse a bind of what is not there: made up, it would be an empty directory that hides a mistake."""
+    for mount in config["mounts"]:
+        options = mount.get("options") or ()
+        if ("bind" in options or "rbind" in options) and not os.path.exists(mount["source"]):  # noqa: PTH110
+            raise InvalidParameter(
+                f'invalid mount config for type "bind": bind source path does not exist: {mount["source"]}'
+            )
 
 
 def _failed(engine: Engine, container: Container, error: Exception) -> None:

@@ -6,7 +6,6 @@ decides what lies there: a symbolic link must not lead a mount out of it (CVE-20
 
 from __future__ import annotations
 
-import _signal  # pyright: ignore[reportMissingImports]  the C module: ``signal`` imports enum
 import errno
 import os
 
@@ -14,7 +13,6 @@ from container_runtime.kernel import syscalls as sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
     from typing import Any
 
 _PATH_ONLY = os.O_PATH
@@ -208,7 +206,7 @@ class Child:
 
     def sysctl(self, name: str, value: str) -> None:
         """One of linux.sysctl; only namespaced ones are let through by the kernel."""
-        _write(f"/proc/sys/{name}", value)
+        write_file(f"/proc/sys/{name}", value)
 
     def rlimit(self, number: int, soft: int, hard: int) -> None:
         """One of process.rlimits; 2**64-1 means no limit."""
@@ -218,7 +216,7 @@ class Child:
 
     def oom_score(self, value: int) -> None:
         """process.oomScoreAdj, proc_pid_oom_score_adj(5)."""
-        _write("/proc/self/oom_score_adj", str(value))
+        write_file("/proc/self/oom_score_adj", str(value))
 
     # --- the process itself --------------------------------------------------------------------------------------
 
@@ -289,118 +287,10 @@ def _rlimit(value: int) -> int:
     return -1 if value < 0 or value >= 1 << 63 else value
 
 
-def _write(path: str, text: str) -> None:
+def write_file(path: str, text: str) -> None:
+    """Write to a file that the kernel made."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.write(descriptor, text.encode())
     finally:
         os.close(descriptor)
-
-
-def enter_cgroups(procs_files: Sequence[str]) -> None:
-    """Write the calling process into each group: "0" means the writer (cgroups(7))."""
-    for path in procs_files:
-        _write(path, "0")
-
-
-def take_stdio(descriptors: Sequence[int]) -> None:
-    """Make ``descriptors`` 0, 1 and 2; they are above 2 themselves, as the launcher keeps its own three open."""
-    for number, descriptor in enumerate(descriptors):
-        os.dup2(descriptor, number, inheritable=True)
-
-
-def reset_signals() -> None:
-    """What Python (SIGPIPE, SIGXFSZ) and the launcher ignore, the program would ignore too: execve(2) keeps that."""
-    for signal in (_signal.SIGPIPE, _signal.SIGXFSZ, _signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
-        _signal.signal(signal, _signal.SIG_DFL)
-    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
-
-
-def execute(arguments: list[str], environment: list[str]) -> None:
-    """execve(2) of ``arguments[0]``, searched along the container's own PATH as execvp(3) does.
-
-    Returns only by raising: FileNotFoundError (Docker's exit code 127) or another OSError (126).
-    """
-    program = os.fsencode(arguments[0])
-    argv = [os.fsencode(argument) for argument in arguments]
-    environ = [os.fsencode(entry) for entry in environment]
-    if b"/" in program:
-        sys.execve(program, argv, environ)
-    path = next((entry[5:] for entry in environ if entry.startswith(b"PATH=")), b"/usr/sbin:/usr/bin:/sbin:/bin")
-    refused: OSError | None = None
-    for directory in path.split(b":"):
-        try:
-            sys.execve((directory or b".") + b"/" + program, argv, environ)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except PermissionError as error:
-            refused = error
-    raise refused or FileNotFoundError(errno.ENOENT, "executable file not found in $PATH", arguments[0])
-
-
-class Entry:
-    """What comes before the steps: descriptors, cgroups, and the namespaces that are not cloned into."""
-
-    def __init__(
-        self,
-        stdio: list[int],
-        procs_files: list[str],
-        cgroup_namespace: bool = False,
-        joined: Sequence[tuple[str | int, int]] = (),
-        unshared: int = 0,
-    ) -> None:
-        """``joined``: namespace files (or a pidfd) and their types; ``unshared``: CLONE_NEW* flags of own ones."""
-        self.stdio = stdio
-        self.procs_files = procs_files
-        self.cgroup_namespace = cgroup_namespace
-        self.joined = joined
-        self.unshared = unshared
-
-    def __call__(self) -> None:
-        """The cgroups come first: a namespace of theirs shows as "/" what the process is in when it is made."""
-        take_stdio(self.stdio)
-        enter_cgroups(self.procs_files)
-        flags = self.unshared | (sys.CLONE_NEWCGROUP if self.cgroup_namespace else 0)
-        if flags:
-            sys.unshare(flags)
-        for place, flag in self.joined:
-            descriptor = place if isinstance(place, int) else os.open(place, os.O_RDONLY | os.O_CLOEXEC)
-            sys.setns(descriptor, flag)
-
-
-def run_steps(report: int, steps: Sequence[tuple[Any, ...]], child: Child) -> None:
-    """Execute steps; the first that fails writes "step NUL path NUL errno" to ``report`` and ends the process."""
-    entry: tuple[Any, ...] = ("start", "")
-    try:
-        for entry in steps:
-            getattr(child, entry[0])(*entry[1:])
-    except OSError as error:
-        path = error.filename if error.filename is not None else (entry[1] if len(entry) > 1 else "")
-        _fail(report, entry[0], path, error.errno or errno.EIO)
-    except BaseException as error:  # noqa: BLE001  nothing above could catch it: this is a forked child
-        _fail(report, entry[0], f"{type(error).__name__}: {error}", errno.EINVAL)
-
-
-def _fail(report: int, step: str, path: object, number: int) -> None:
-    text = os.fsdecode(path) if isinstance(path, (str, bytes)) else str(path)
-    os.write(report, f"{step}\0{text}\0{number}".encode("utf-8", "surrogateescape"))
-    os._exit(127)
-
-
-def run(
-    report: int, entry: Callable[[], None], steps: list[tuple[Any, ...]], child: Child, process: dict[str, Any]
-) -> None:
-    """The child's whole life before execve; does not return. Errors are reported as by ``run_steps``."""
-    try:
-        entry()
-        reset_signals()
-        os.umask(0)
-    except OSError as error:
-        _fail(report, "start", error.filename or "", error.errno or errno.EIO)
-    run_steps(report, steps, child)
-    try:
-        execute(process["args"], process.get("env") or [])
-    except OSError as error:
-        _fail(report, "exec", error.filename or process["args"][0], error.errno or errno.EIO)
-    except BaseException as error:  # noqa: BLE001  as above
-        _fail(report, "exec", f"{type(error).__name__}: {error}", errno.EINVAL)

@@ -16,6 +16,7 @@ import os
 
 from container_runtime.kernel import syscalls as sys
 from container_runtime.launcher import child as children
+from container_runtime.launcher import entry as entries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Spare:
 def _wait_for_order(channel: _socket.socket, report: int, staged: list[Step]) -> None:
     """The spare's life: stage, wait, become the container. Does not return."""
     child = children.Child(b"")
-    children.run_steps(report, staged, child)
+    entries.run_steps(report, staged, child)
     os.close(child.root)
     data, ancillary, _, _ = channel.recvmsg(_ORDER_LIMIT, 128, _socket.MSG_CMSG_CLOEXEC)
     if not data:
@@ -80,5 +81,5 @@ def _wait_for_order(channel: _socket.socket, report: int, staged: list[Step]) ->
         stdio.frombytes(content)
     order = marshal.loads(data)  # noqa: S302  from our own launcher, over a socket pair
     child.filter = order["filter"]
-    entry = children.Entry(list(stdio), order["procs"], order["cgroup_namespace"], order["joined"], order["unshare"])
-    children.run(report, entry, order["steps"], child, order["process"])
+    entry = entries.Entry(list(stdio), order["procs"], order["cgroup_namespace"], order["joined"], order["unshare"])
+    entries.run(report, entry, order["steps"], child, order["process"])

@@ -1,0 +1,126 @@
+"""A container's first process from its birth to execve: what it enters, then the steps, then its program."""
+
+from __future__ import annotations
+
+import _signal  # pyright: ignore[reportMissingImports]  the C module: ``signal`` imports enum
+import errno
+import os
+
+from container_runtime.kernel import syscalls as sys
+from container_runtime.launcher.child import Child, write_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+
+def enter_cgroups(procs_files: Sequence[str]) -> None:
+    """Write the calling process into each group: "0" means the writer (cgroups(7))."""
+    for path in procs_files:
+        write_file(path, "0")
+
+
+def take_stdio(descriptors: Sequence[int]) -> None:
+    """Make ``descriptors`` 0, 1 and 2; they are above 2 themselves, as the launcher keeps its own three open."""
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number, inheritable=True)
+
+
+def reset_signals() -> None:
+    """What Python (SIGPIPE, SIGXFSZ) and the launcher ignore, the program would ignore too: execve(2) keeps that."""
+    for signal in (_signal.SIGPIPE, _signal.SIGXFSZ, _signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
+        _signal.signal(signal, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+
+
+def execute(arguments: list[str], environment: list[str]) -> None:
+    """execve(2) of ``arguments[0]``, searched along the container's own PATH as execvp(3) does.
+
+    Returns only by raising: FileNotFoundError (Docker's exit code 127) or another OSError (126).
+    """
+    program = os.fsencode(arguments[0])
+    argv = [os.fsencode(argument) for argument in arguments]
+    environ = [os.fsencode(entry) for entry in environment]
+    if b"/" in program:
+        sys.execve(program, argv, environ)
+    path = next((entry[5:] for entry in environ if entry.startswith(b"PATH=")), b"/usr/sbin:/usr/bin:/sbin:/bin")
+    refused: OSError | None = None
+    for directory in path.split(b":"):
+        try:
+            sys.execve((directory or b".") + b"/" + program, argv, environ)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except PermissionError as error:
+            refused = error
+    raise refused or FileNotFoundError(errno.ENOENT, "executable file not found in $PATH", arguments[0])
+
+
+class Entry:
+    """What comes before the steps: descriptors, cgroups, and the namespaces that are not cloned into."""
+
+    def __init__(
+        self,
+        stdio: list[int],
+        procs_files: list[str],
+        cgroup_namespace: bool = False,
+        joined: Sequence[tuple[str | int, int]] = (),
+        unshared: int = 0,
+    ) -> None:
+        """``joined``: namespace files (or a pidfd) and their types; ``unshared``: CLONE_NEW* flags of own ones."""
+        self.stdio = stdio
+        self.procs_files = procs_files
+        self.cgroup_namespace = cgroup_namespace
+        self.joined = joined
+        self.unshared = unshared
+
+    def __call__(self) -> None:
+        """The cgroups come first: a namespace of theirs shows as "/" what the process is in when it is made."""
+        take_stdio(self.stdio)
+        enter_cgroups(self.procs_files)
+        flags = self.unshared | (sys.CLONE_NEWCGROUP if self.cgroup_namespace else 0)
+        if flags:
+            sys.unshare(flags)
+        for place, flag in self.joined:
+            descriptor = place if isinstance(place, int) else os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+            sys.setns(descriptor, flag)
+
+
+def run_steps(report: int, steps: Sequence[tuple[Any, ...]], child: Child) -> None:
+    """Execute steps; the first that fails writes "step NUL path NUL errno" to ``report`` and ends the process."""
+    name, path = "start", ""
+    try:
+        for name, *arguments in steps:
+            path = arguments[0] if arguments else ""
+            getattr(child, name)(*arguments)
+    except OSError as error:
+        # A descriptor's path says nothing to people: then what the step was given.
+        named = error.filename is not None and not str(error.filename).startswith("/proc/self/fd/")
+        _fail(report, name, error.filename if named else path, error.errno or errno.EIO)
+    except BaseException as error:  # noqa: BLE001  nothing above could catch it: this is a forked child
+        _fail(report, name, f"{type(error).__name__}: {error}", errno.EINVAL)
+
+
+def _fail(report: int, step: str, path: object, number: int) -> None:
+    text = os.fsdecode(path) if isinstance(path, (str, bytes)) else str(path)
+    os.write(report, f"{step}\0{text}\0{number}".encode("utf-8", "surrogateescape"))
+    os._exit(127)
+
+
+def run(
+    report: int, entry: Callable[[], None], steps: list[tuple[Any, ...]], child: Child, process: dict[str, Any]
+) -> None:
+    """The child's whole life before execve; does not return. Errors are reported as by ``run_steps``."""
+    try:
+        entry()
+        reset_signals()
+        os.umask(0)
+    except OSError as error:
+        _fail(report, "start", error.filename or "", error.errno or errno.EIO)
+    run_steps(report, steps, child)
+    try:
+        execute(process["args"], process.get("env") or [])
+    except OSError as error:
+        _fail(report, "exec", error.filename or process["args"][0], error.errno or errno.EIO)
+    except BaseException as error:  # noqa: BLE001  as above
+        _fail(report, "exec", f"{type(error).__name__}: {error}", errno.EINVAL)
