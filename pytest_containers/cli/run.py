@@ -158,12 +158,13 @@ def _run_attached(client: Client, container: str, args: argparse.Namespace) -> i
             _discard(client, container, args)
             output.error(str(error))
             return values.start_exit_code(str(error))
-        stop = _stopper(client, container)
+        stdin = 0 if args.interactive else None
         try:
-            Session(stream, stdin=0 if args.interactive else None, signals=signals, on_signal=stop).run()
+            Session(stream, stdin=stdin, signals=signals, on_signal=_stopper(client, container)).run()
         except BrokenPipeError:  # the reader of our output went away: so does the program that writes it
             output.silence()
-            stop(0)
+            with contextlib.suppress(ClientError):  # it may have ended by itself
+                client.containers.kill(container)
         return waiting.result()
 
 

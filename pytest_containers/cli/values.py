@@ -70,6 +70,8 @@ ENGINE_ERROR = 125
 def start_exit_code(message: str) -> int:
     """Return what ``docker run`` exits with when a start fails: 127 not found, 126 not executable, else 125."""
     text = message.lower()
+    if "exec: " not in text and "chdir to cwd" not in text:
+        return ENGINE_ERROR  # another file was not found: the source of a mount
     if "not found" in text or "no such file or directory" in text:
         return 127
     if "permission denied" in text or "is a directory" in text or "exec format error" in text:

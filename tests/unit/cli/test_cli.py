@@ -82,8 +82,10 @@ def test_volumes() -> None:
     ("message", "code"),
     [
         ('exec: "nope": executable file not found in $PATH', 127),
-        ("/x: No such file or directory", 127),
-        ("/etc/passwd: Permission denied", 126),
+        ('exec: "/x": stat /x: no such file or directory', 127),
+        ('exec: "/etc/passwd": permission denied', 126),
+        ("chdir to cwd (/root) set in config.json failed: permission denied", 126),
+        ("bind /no/such/source: No such file or directory", 125),
         ("memory limit too small", 125),
     ],
 )
