@@ -31,7 +31,8 @@ DEFAULT_SOCKET = Path("/var/run/docker.sock")
 class Shell:
     """Types commands for the engine at one socket."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, engine: int) -> None:
+        self.engine = engine
         self.environment = {**os.environ, "DOCKER_HOST": f"unix://{path}"}
 
     def __call__(self, *words: str, stdin: bytes = b"") -> tuple[int, str, str]:
@@ -72,13 +73,28 @@ def serving(path: Path) -> Iterator[subprocess.Popen[bytes]]:
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     path = tmp_path_factory.mktemp("engine") / "docker.sock"
-    with serving(path):
-        yield Shell(path)
+    with serving(path) as engine:
+        yield Shell(path, engine.pid)
 
 
-def left_by_containers() -> set[str]:
-    """Without the launcher's waiting process, which is another one after each start."""
-    return {line for line in leftovers.observe() if "launcher.main" not in line}
+def held_by(engine: int) -> set[str]:
+    """What an engine has made for containers: their control groups, directories and layers.
+
+    Not their processes: those of other engines, which tests beside this one may start, look alike.
+    """
+    groups = [Path(line.partition(" ")[2]) for line in leftovers.cgroups() if f"run-{engine}-" in line]
+    runs = [*Path("/run/pytest-containers").glob(f"run-{engine}-*/containers")]
+    layers = [*Path("/var/lib/pytest-containers/layers-of-runs").glob(f"run-{engine}-*")]
+    assert runs
+    return {str(entry) for directory in (*groups, *runs, *layers) for entry in directory.iterdir() if entry.is_dir()}
+
+
+def assert_nothing_is_left(engine: int) -> None:
+    """Of what bears the name of an engine's run."""
+    end = time.monotonic() + HANG
+    while (left := [line for line in leftovers.observe() if f"run-{engine}-" in line]) and time.monotonic() < end:
+        time.sleep(0.01)  # neither the end of a namespace nor that of a cgroup is announced
+    assert not left
 
 
 def one_line(text: str) -> str:
@@ -112,12 +128,12 @@ def test_input_is_passed_on_and_ends(shell: Shell) -> None:
 def test_what_fails_is_told_in_one_line_and_leaves_nothing(
     shell: Shell, words: list[str], code: int, told: str
 ) -> None:
-    before = left_by_containers()
+    before = held_by(shell.engine)
     ended, out, err = shell("run", "--rm", *words)
     assert (ended, out) == (code, "")
     assert told.lower() in one_line(err).lower()
     assert shell.ok("ps", "-a", "-q") == ""
-    assert left_by_containers() <= before
+    assert held_by(shell.engine) <= before
 
 
 def test_the_options_of_run_arrive(shell: Shell, tmp_path: Path) -> None:
@@ -222,13 +238,11 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("nobody")
 def test_run_brings_its_own_engine_and_leaves_nothing() -> None:
-    before = leftovers.observe()
-    ran = subprocess.run([*COMMAND, "run", "host", "sh", "-c", "echo here; exit 4"], capture_output=True, timeout=HANG)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (4, b"here\n", b"")
-    end = time.monotonic() + HANG
-    while (left := leftovers.observe() - before) and time.monotonic() < end:
-        time.sleep(0.01)  # neither the end of a namespace nor that of a cgroup is announced
-    assert not left
+    words = [*COMMAND, "run", "host", "sh", "-c", "echo here; exit 4"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as own:
+        assert own.communicate(timeout=HANG) == (b"here\n", b"")
+    assert own.returncode == 4
+    assert_nothing_is_left(own.pid)
 
 
 @pytest.mark.usefixtures("nobody")
@@ -240,11 +254,10 @@ def test_without_an_engine_one_line_says_what_to_do(words: list[str]) -> None:
 
 
 def test_serve_ends_on_sigterm_with_all_it_holds(tmp_path: Path) -> None:
-    before = leftovers.observe()
     path = tmp_path / "own.sock"
     with serving(path) as engine:
         assert path.stat().st_mode & 0o777 == 0o600
-        shell = Shell(path)
+        shell = Shell(path, engine.pid)
         shell.ok("run", "-d", "host", "sleep", "1000")
         attached = shell.background("run", "host", "sleep", "1000")
         reader = threading.Thread(target=attached.communicate)
@@ -254,7 +267,4 @@ def test_serve_ends_on_sigterm_with_all_it_holds(tmp_path: Path) -> None:
         reader.join(HANG)
         assert attached.returncode != 0
     assert not path.exists()
-    end = time.monotonic() + HANG
-    while (left := leftovers.observe() - before) and time.monotonic() < end:
-        time.sleep(0.01)
-    assert not left
+    assert_nothing_is_left(engine.pid)
