@@ -19,7 +19,7 @@ build() {
   rm -rf "$root.part"
   # A mirror that is a snapshot has release files past their date.
   mmdebstrap --quiet --variant=apt --aptopt='Acquire::Check-Valid-Until "false"' \
-    --include=docker.io,podman,netavark,aardvark-dns,runc,iptables,iproute2,ca-certificates \
+    --include=docker.io,podman,netavark,aardvark-dns,runc,iptables,iproute2,mount,ca-certificates \
     forky "$root.part" "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror forky main" >&2
   mkdir -p "$root.part/etc/containers"
   echo '{"default": [{"type": "insecureAcceptAnything"}]}' >"$root.part/etc/containers/policy.json"
