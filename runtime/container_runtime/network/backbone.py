@@ -128,18 +128,27 @@ class Backbone:
         return index
 
     def remove_bridge(self, index: int) -> None:
-        """Delete a bridge; blocks for some 20 ms."""
-        self._inner.send(rtnetlink.delete_link(index))
+        """Delete a bridge; blocks for some 20 ms, so threads do it."""
+        with namespaces.inside(self.namespace):
+            self._delete(index)
+
+    @staticmethod
+    def _delete(index: int) -> None:
+        """By a socket of its own: two threads that wait at one take each other's answers, and then wait for ever."""
+        netlink = rtnetlink.Netlink()
+        try:
+            netlink.send(rtnetlink.delete_link(index))
+        finally:
+            netlink.close()
 
     def attach(self, name: str, peer: str, namespace: int, bridge: int, mac: bytes) -> None:
         """A veth pair from a bridge into a namespace."""
         self._inner.send(rtnetlink.veth(name, peer, namespace, master=bridge, peer_mac=mac))
 
     def detach(self, name: str) -> None:
-        """Delete a veth pair; blocks for some 20 ms."""
+        """Delete a veth pair; blocks for some 20 ms, so threads do it."""
         with namespaces.inside(self.namespace):
-            index = rtnetlink.index_of(name)
-        self._inner.send(rtnetlink.delete_link(index))
+            self._delete(rtnetlink.index_of(name))
 
     def listen(self, address: str, port: int, kind: socket.SocketKind) -> socket.socket:
         """A bound, non-blocking socket inside."""
