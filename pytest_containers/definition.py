@@ -172,6 +172,15 @@ class ContainerSpec:
         return self.network if isinstance(self.network, str) else self.network.name
 
 
+def specify(image: str, command: Command | None, options: Options) -> ContainerSpec:
+    """ContainerSpec without a traceback through its checks: a mistake shows at the line that called us."""
+    __tracebackhide__ = True
+    try:
+        return ContainerSpec(image, command, **options)
+    except (TypeError, ValueError) as error:
+        raise error.with_traceback(None) from None
+
+
 def _host_config(spec: ContainerSpec) -> HostConfig:
     config: HostConfig = spec.limits.host_config() if spec.limits else {}
     config["NetworkMode"] = spec.network_name

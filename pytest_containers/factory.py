@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Unpack
 
-from pytest_containers.definition import ContainerSpec
+from pytest_containers.definition import specify
 from pytest_containers.markers import limits_of
 from pytest_containers.session import create_network, engine_of, with_marker
 
 if TYPE_CHECKING:
     import pytest
 
-    from pytest_containers.definition import Command, Options
+    from pytest_containers.definition import Command, ContainerSpec, Options
     from pytest_containers.handle import Container
     from pytest_containers.networks import Network
 
@@ -30,7 +30,7 @@ class Containers:
             ContainerError: it cannot be had, ended before it was ready, or was not ready in time.
         """
         __tracebackhide__ = True
-        return self.start(ContainerSpec(image, command, **options))
+        return self.start(specify(image, command, options))
 
     def start(self, spec: ContainerSpec) -> Container:
         """Start a container by its definition; see ``run``."""
@@ -42,7 +42,7 @@ class Containers:
     def create(self, image: str, command: Command | None = None, **options: Unpack[Options]) -> Container:
         """Create a container without starting it: ``start()`` does."""
         __tracebackhide__ = True
-        spec = self._limited(ContainerSpec(image, command, **options))
+        spec = self._limited(specify(image, command, options))
         container = engine_of(self._node.config).create(spec, node=self._node, name="")
         self._made.append(container)
         return container

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast, overload
 
 import pytest
 
-from pytest_containers.definition import ContainerSpec
+from pytest_containers.definition import ContainerSpec, specify
 from pytest_containers.errors import ContainerError
 from pytest_containers.markers import limits_of
 from pytest_containers.networks import Network
@@ -167,7 +167,7 @@ class _Container:
         __tracebackhide__ = True
         frame = _caller()
         dependencies, name = _dependency(network, frame)
-        spec = ContainerSpec(image, command, network=name, **options)
+        spec = specify(image, command, {"network": name, **options})
 
         def body(request: pytest.FixtureRequest, **values: object) -> Generator[Container]:
             __tracebackhide__ = _hidden

@@ -204,10 +204,12 @@ class Container:
         return b"".join(parts).decode(errors="replace")
 
     def log_streams(self, *, tail: int | None = None) -> tuple[str, str]:
-        """What it wrote so far to standard output and standard error."""
+        """What it wrote so far to standard output and standard error; ``tail``: only the last lines of each."""
         __tracebackhide__ = True
         with translated(f"cannot read the output of container {self._what}"):
-            out, err = self._client.containers.logs(self.id, tail="all" if tail is None else tail)
+            logs, lines = self._client.containers.logs, "all" if tail is None else tail
+            # One after the other, so that a talkative stream does not crowd out the last words of the other.
+            out, err = logs(self.id, stderr=False, tail=lines)[0], logs(self.id, stdout=False, tail=lines)[1]
         return out.decode(errors="replace"), err.decode(errors="replace")
 
     def follow(self) -> LogStream:

@@ -20,7 +20,8 @@ def run(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
     """Run a project's tests in a process of their own; files are given by name, with ``_`` for the dot."""
 
     def run(*arguments: str, **files: str) -> pytest.RunResult:
-        pytester.makepyfile(**{name.removesuffix("_py"): text for name, text in files.items()})
+        if files:
+            pytester.makepyfile(**{name.removesuffix("_py"): text for name, text in files.items()})
         return pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments, timeout=HANG_LIMIT)
 
     return run
