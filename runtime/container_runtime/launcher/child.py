@@ -106,7 +106,8 @@ class Child:
     ) -> None:
         """One entry of config.json's mounts; binds take their flags by a remount."""
         bind = flags & sys.MS_BIND
-        directory = os.path.isdir(source) if bind else True
+        # stat, not isdir: a source that is not there is an error that names it.
+        directory = os.stat(source).st_mode & 0o170000 == 0o040000 if bind else True  # S_IFDIR, inode(7)
         target = self._target(path, directory=directory)
         where = f"/proc/self/fd/{target}"
         if bind:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _PREDEFINED = {"bridge": "bridge", "host": "host", "none": "null"}
 _ID_LENGTH = 64
 _SHORTEST_PREFIX = 4
+_BATCH = 64  # namespaces that end together
+_QUIET = 1.0  # seconds without a removal, after which those that wait end
 
 
 def _now() -> str:
@@ -41,6 +43,8 @@ class NetworkManager:
         self._bridges: dict[str, int] = {}
         self._last: dict[str, int] = {}
         self._count = 0
+        self._dead: list[Sandbox] = []
+        self._burial: asyncio.TimerHandle | None = None
         self._servers: dict[str, NameServer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._egress = Egress(self.backbone, self._may_leave)
@@ -184,7 +188,27 @@ class NetworkManager:
             network.endpoints.pop(container_id, None)
         sandbox = self.sandboxes.pop(container_id, None)
         if sandbox is not None:
-            sandbox.close()
+            self._bury(sandbox)
+
+    def _bury(self, sandbox: Sandbox) -> None:
+        """Let go of a namespace, together with others.
+
+        The kernel ends namespaces in the background, but while it does, for some 20 ms however many they are, it
+        holds the lock that the next container's interface needs (rtnl_lock in cleanup_net). So they go in batches,
+        or when nothing has happened for a while.
+        """
+        self._dead.append(sandbox)
+        if self._burial is not None:
+            self._burial.cancel()
+        self._burial = None
+        if len(self._dead) >= _BATCH:
+            self._bury_all()
+        else:
+            self._burial = asyncio.get_running_loop().call_later(_QUIET, self._bury_all)
+
+    def _bury_all(self) -> None:
+        while self._dead:
+            self._dead.pop().close()
 
     def connect(
         self,
@@ -288,6 +312,9 @@ class NetworkManager:
         self._egress.close()
         for container_id in [*self.sandboxes]:
             self.close_sandbox(container_id)
+        if self._burial is not None:
+            self._burial.cancel()
+        self._bury_all()
         await asyncio.to_thread(self.backbone.close)
 
 
