@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal as signals
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import lifecycle, names, sandboxes, specgen, streams
+from container_runtime.engine import accounts, lifecycle, names, sandboxes, specgen, streams, unsupported
 from container_runtime.engine.container import Container, now
 from container_runtime.errors import Conflict, EngineError, InvalidParameter, NotFound, StartError
 from container_runtime.oci.seccomp import compile_profile, default_profile
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from container_runtime.oci.spec import Mount
 
 _seccomp_files: dict[frozenset[str], str] = {}
-_PASSWD_LIMIT = 1 << 20  # bytes
 DEFAULT_STOP_TIMEOUT = 10  # seconds between the stop signal and SIGKILL, as Docker waits
 
 
@@ -34,6 +34,7 @@ def create(engine: Engine, body: dict[str, Any], name: str | None) -> Container:
         InvalidParameter: the request makes no sense; it is tried as far as possible before anything starts.
     """
     engine.admit()
+    unsupported.refuse(body)
     image = engine.images.get(body.get("Image") or "")
     chosen = names.check_name(name) if name else names.random_name(engine.names)
     if chosen in engine.names:
@@ -46,7 +47,7 @@ def create(engine: Engine, body: dict[str, Any], name: str | None) -> Container:
     directory = engine.run.containers / identity
     container = Container(identity, chosen, body, image, directory)
     sandboxes.check(engine, container)
-    _generate(engine, container, passwd=b"", group=b"")
+    _generate(engine, container)
     directory.mkdir(mode=0o700)
     engine.images.lease(image.id, f"{engine.run.path.name}-{identity}")
     engine.containers[identity] = container
@@ -76,15 +77,9 @@ def _root_mount(engine: Engine, container: Container) -> Mount:
     }
 
 
-def _generate(engine: Engine, container: Container, passwd: bytes | None, group: bytes | None) -> Any:
-    """config.json. A user's name is looked up only where there is one: most containers name none."""
-    user = container.body.get("User") or container.image.config.get("User") or ""
-    named = bool(user) and passwd is None
-    if passwd == b"" and user and not user.partition(":")[0].isdigit():
-        container.body = {**container.body}  # a name cannot be resolved before the image is read: checked at start
-        body = {**container.body, "User": "0"}
-    else:
-        body = container.body
+def _generate(engine: Engine, container: Container) -> Any:
+    """config.json."""
+    passwd, group = accounts.of_image(engine.images, container.image)
     facts = specgen.Facts(
         identity=container.id,
         hostname=container.hostname,
@@ -93,11 +88,11 @@ def _generate(engine: Engine, container: Container, passwd: bytes | None, group:
         root_mount=_root_mount(engine, container),
         files=sandboxes.files(container),
         network=sandboxes.namespace(engine, container),
-        passwd=engine.images.read_file(container.image, "/etc/passwd", _PASSWD_LIMIT) if named else passwd,
-        group=engine.images.read_file(container.image, "/etc/group", _PASSWD_LIMIT) if named else group,
+        passwd=passwd,
+        group=group,
         device=_device,
     )
-    return specgen.generate(container.image.config, body, facts)
+    return specgen.generate(container.image.config, container.body, facts)
 
 
 def _device(path: str) -> tuple[str, int, int]:
@@ -136,9 +131,11 @@ async def start(engine: Engine, container: Container) -> None:
     try:
         sandboxes.prepare(engine, container)
         layer = engine.run.layers / container.id
+        if container.ended.done():  # overlayfs marks the work directory of a volatile mount, and takes it only once
+            await asyncio.to_thread(shutil.rmtree, layer / "work", ignore_errors=True)
         for path in (layer, layer / "upper", layer / "work"):
             path.mkdir(mode=0o755, exist_ok=True)
-        config = _generate(engine, container, None, None)
+        config = _generate(engine, container)
         _check_sources(config)
         container.process = config["process"]
         capabilities = config["process"]["capabilities"]["bounding"]
@@ -175,6 +172,10 @@ def _failed(engine: Engine, container: Container, error: Exception) -> None:
     for pipe in container.outputs:
         pipe.close()
     container.outputs.clear()
+    if container.stdin is not None:
+        container.stdin.close()
+        container.stdin = None
+    container.terminal = -1
     if not container.ended.done():
         container.ended.set_result(container.exit_code)
     if container.host.get("AutoRemove"):
