@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from container_runtime.api.params import check_create, parse_moment
 from container_runtime.api.system import unless_gone
 from container_runtime.engine import containers as actions
-from container_runtime.engine import filters, lifecycle, streams
+from container_runtime.engine import filters, lifecycle, sandboxes, streams
 from container_runtime.engine.logs import Selection, read_log
 from container_runtime.engine.names import check_name
 from container_runtime.errors import Conflict, InvalidParameter
@@ -101,6 +101,7 @@ async def rename(request: Request) -> None:
     if engine.names.get(name, one.id) != one.id:
         raise Conflict(f'Conflict. The container name "/{name}" is already in use by container "{engine.names[name]}"')
     del engine.names[one.name]
+    sandboxes.rename(one, name)
     one.name = name
     engine.names[name] = one.id
     await request.answer(204)

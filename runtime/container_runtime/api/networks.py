@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.api.params import check
+from container_runtime.api.params import ENDPOINT, check
 from container_runtime.engine import filters, sandboxes
 from container_runtime.errors import InvalidParameter
 
@@ -120,9 +120,8 @@ async def connect(request: Request) -> None:
     network = request.engine.networks.get(request.parameters["id"])
     container = request.engine.find(body.get("Container") or "")
     container.check("connect")
-    sandboxes.connect(request.engine, container, network, body.get("EndpointConfig") or {})
-    if container.directory.exists():
-        sandboxes.write_files(request.engine, container)
+    asked = check(body.get("EndpointConfig") or {}, ENDPOINT, "EndpointConfig.")
+    sandboxes.connect(request.engine, container, network, asked)
     await request.answer(200)
 
 
@@ -131,6 +130,5 @@ async def disconnect(request: Request) -> None:
     body = check(await request.json(), {"Container": "a string", "Force": "true or false"})
     network = request.engine.networks.get(request.parameters["id"])
     container = request.engine.find(body.get("Container") or "")
-    request.engine.networks.disconnect(container.id, network)
-    container.endpoints.pop(network.id, None)
+    sandboxes.disconnect(request.engine, container, network)
     await request.answer(200)

@@ -15,7 +15,7 @@ _CREATE = {
     "StopSignal": _TEXT, "Tty": _FLAG, "OpenStdin": _FLAG, "StdinOnce": _FLAG, "AttachStdin": _FLAG,
     "AttachStdout": _FLAG, "AttachStderr": _FLAG, "NetworkDisabled": _FLAG, "StopTimeout": _NUMBER, "Env": _LIST,
     "Cmd": _LIST, "Entrypoint": _LIST, "Labels": _MAP, "ExposedPorts": _OBJECT, "Volumes": _OBJECT,
-    "HostConfig": _OBJECT, "NetworkingConfig": _OBJECT,
+    "HostConfig": _OBJECT, "NetworkingConfig": _OBJECT, "Healthcheck": _OBJECT,
 }  # fmt: skip
 _HOST = {
     "NetworkMode": _TEXT, "Memory": _NUMBER, "MemorySwap": _NUMBER, "MemoryReservation": _NUMBER, "NanoCpus": _NUMBER,
@@ -29,6 +29,15 @@ _EXEC = {
     "Cmd": _LIST, "Env": _LIST, "User": _TEXT, "WorkingDir": _TEXT, "Tty": _FLAG, "Privileged": _FLAG,
     "AttachStdin": _FLAG, "AttachStdout": _FLAG, "AttachStderr": _FLAG, "DetachKeys": _TEXT,
 }  # fmt: skip
+ENDPOINT = {"Aliases": _LIST, "IPAMConfig": _OBJECT, "MacAddress": _TEXT}
+# Lists of objects in HostConfig.
+_NESTED = {
+    "Ulimits": {"Name": _TEXT, "Soft": _NUMBER, "Hard": _NUMBER},
+    "Devices": {"PathOnHost": _TEXT, "PathInContainer": _TEXT, "CgroupPermissions": _TEXT},
+    "Mounts": {"Type": _TEXT, "Source": _TEXT, "Target": _TEXT, "ReadOnly": _FLAG, "BindOptions": _OBJECT,
+               "TmpfsOptions": _OBJECT},
+}  # fmt: skip
+_MOUNT_OPTIONS = {"Propagation": _TEXT, "SizeBytes": _NUMBER, "Mode": _NUMBER}
 _LARGEST = 1 << 63
 
 
@@ -72,13 +81,37 @@ def check_create(body: dict[str, Any]) -> dict[str, Any]:
     checked = check(body, _CREATE)
     if not checked.get("Image"):
         raise InvalidParameter("Image: no image specified")
-    checked["HostConfig"] = check(checked.get("HostConfig") or {}, _HOST, "HostConfig.")
+    checked["HostConfig"] = _check_host(checked.get("HostConfig") or {})
     networking = check(checked.get("NetworkingConfig") or {}, {"EndpointsConfig": _OBJECT}, "NetworkingConfig.")
     for name, config in (networking.get("EndpointsConfig") or {}).items():
         if config is not None and not isinstance(config, dict):
             raise InvalidParameter(f"invalid value for NetworkingConfig.EndpointsConfig.{name}: {_OBJECT} is expected")
-        check(config or {}, {"Aliases": _LIST, "IPAMConfig": _OBJECT}, f"NetworkingConfig.EndpointsConfig.{name}.")
+        where = f"NetworkingConfig.EndpointsConfig.{name}."
+        found = check(config or {}, ENDPOINT, where)
+        check(found.get("IPAMConfig") or {}, {"IPv4Address": _TEXT}, f"{where}IPAMConfig.")
     checked["NetworkingConfig"] = networking
+    return checked
+
+
+def _check_host(host: dict[str, Any]) -> dict[str, Any]:
+    checked = check(host, _HOST, "HostConfig.")
+    for name, kinds in _NESTED.items():
+        entries: Any = checked.get(name) or []
+        if not isinstance(entries, list):
+            raise InvalidParameter(f"invalid value for HostConfig.{name}: a list of objects is expected")
+        made: list[dict[str, Any]] = []
+        for number, entry in enumerate(entries):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            where = f"HostConfig.{name}[{number}]"
+            if not isinstance(entry, dict):
+                raise InvalidParameter(f"invalid value for {where}: {_OBJECT} is expected")
+            found = check(entry, kinds, f"{where}.")  # pyright: ignore[reportUnknownArgumentType]
+            for part in ("BindOptions", "TmpfsOptions"):
+                if part in found:
+                    found[part] = check(found[part], _MOUNT_OPTIONS, f"{where}.{part}.")
+            made.append(found)
+        if made:
+            checked[name] = made
+    check(checked.get("RestartPolicy") or {}, {"Name": _TEXT}, "HostConfig.RestartPolicy.")
     return checked
 
 

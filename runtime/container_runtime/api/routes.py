@@ -54,6 +54,8 @@ TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/networks/{id}/connect", networks.connect),
     ("POST", "/networks/{id}/disconnect", networks.disconnect),
     ("DELETE", "/networks/{id}", networks.remove),
+    ("GET", "/volumes/{name}", system.no_such_object),
+    ("GET", "/plugins/{name:path}/json", system.no_such_object),
 )
 
 # First segments of the paths that Docker has: what is not in the table is not here yet.

@@ -11,7 +11,7 @@ from container_runtime import __version__
 from container_runtime.api.server import API_VERSION, MIN_API_VERSION
 from container_runtime.engine import filters, lifecycle
 from container_runtime.engine.container import now
-from container_runtime.errors import InvalidParameter
+from container_runtime.errors import InvalidParameter, NotFound
 
 if TYPE_CHECKING:
     from container_runtime.api.server import Request
@@ -157,6 +157,11 @@ async def unless_gone(request: Request, work: object) -> None:
         for task in (doing, gone):
             task.cancel()
         await asyncio.gather(doing, gone, return_exceptions=True)
+
+
+async def no_such_object(request: Request) -> None:
+    """One of a kind that this engine does not make yet: so there is none (``docker inspect`` asks for every kind)."""
+    raise NotFound(f"No such object: {request.parameters['name']}")
 
 
 async def shutdown(request: Request) -> None:

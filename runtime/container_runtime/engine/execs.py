@@ -6,7 +6,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import specgen, streams
+from container_runtime.engine import accounts, specgen, streams
 from container_runtime.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from container_runtime.engine.core import Engine
     from container_runtime.engine.streams import Sink
     from container_runtime.launcher.client import Exit
-
-_PASSWD_LIMIT = 1 << 20  # bytes
 
 
 class Exec:
@@ -66,7 +64,7 @@ def create(engine: Engine, container: Container, body: dict[str, Any]) -> Exec:
     """
     engine.admit()
     container.check("exec")
-    _process(engine, container, body)
+    _process(container, body)
     made = Exec(os.urandom(32).hex(), container, body)
     engine.execs[made.id] = made
     return made
@@ -83,11 +81,8 @@ def find(engine: Engine, identity: str) -> Exec:
     return engine.execs[identity]
 
 
-def _process(engine: Engine, container: Container, body: dict[str, Any]) -> Any:
-    passwd = group = None
-    if body.get("User"):
-        passwd = engine.images.read_file(container.image, "/etc/passwd", _PASSWD_LIMIT)
-        group = engine.images.read_file(container.image, "/etc/group", _PASSWD_LIMIT)
+def _process(container: Container, body: dict[str, Any]) -> Any:
+    passwd, group = accounts.of_process(container.pid) if body.get("User") else (None, None)
     assert container.process is not None  # noqa: S101  the life-cycle table let us through: it runs
     return specgen.exec_process(container.process, body, passwd, group)
 
@@ -106,7 +101,7 @@ async def start(
     one.container.check("exec")
     one.started = True
     seccomp = "" if one.body.get("Privileged") else one.container.seccomp
-    process = _process(engine, one.container, one.body)
+    process = _process(one.container, one.body)
     ours, theirs, stdin = _open(one)
     try:
         stdio = (theirs[0], theirs[-1] if len(theirs) < 3 else theirs[1], theirs[-1])

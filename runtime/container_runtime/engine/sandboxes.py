@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from container_runtime.engine.container import NETWORKLESS
 from container_runtime.errors import Conflict, InvalidParameter
 from container_runtime.network.hosts import render_hosts, render_resolv_conf
 
@@ -66,14 +67,54 @@ def prepare(engine: Engine, container: Container) -> None:
     shared = _shared(engine, container)
     if shared is not None and not shared.running:
         raise Conflict(f"cannot join network of a non running container: {shared.id}")
-    if container.network_mode != "host" and shared is None and container.id not in engine.networks.sandboxes:
-        engine.networks.open_sandbox(container.id)
-        for name, asked in _wanted(container).items():
-            connect(engine, container, engine.networks.get(name), asked)
+    if container.network_mode != "host" and shared is None:
+        _wire(engine, container)
     write_files(engine, container)
 
 
+def _wire(engine: Engine, container: Container) -> None:
+    """Once: its namespace, and the networks that its creation asked for."""
+    if container.id in engine.networks.sandboxes:
+        return
+    engine.networks.open_sandbox(container.id)
+    for name, asked in _wanted(container).items():
+        _join(engine, container, engine.networks.get(name), asked)
+
+
 def connect(engine: Engine, container: Container, network: Network, asked: dict[str, Any]) -> None:
+    """Connect with one more network, before the start too: then those of its creation come first.
+
+    Raises:
+        Conflict: it has no networks of its own, or is in this one already.
+    """
+    mode = container.network_mode
+    if mode in NETWORKLESS or mode.startswith("container:"):
+        raise Conflict(f"container {container.name} cannot be connected to network {network.name}: its mode is {mode}")
+    _wire(engine, container)
+    _join(engine, container, network, asked)
+    write_files(engine, container)
+
+
+def disconnect(engine: Engine, container: Container, network: Network) -> None:
+    """Take it out of a network.
+
+    Raises:
+        NotFound: it is not in it.
+    """
+    if container.network_mode not in NETWORKLESS:
+        _wire(engine, container)
+    engine.networks.disconnect(container.id, network)
+    container.endpoints.pop(network.id, None)
+    write_files(engine, container)
+
+
+def rename(container: Container, name: str) -> None:
+    """It is found under its new name in all its networks, and under the old one no more."""
+    for _, endpoint in container.endpoints.values():
+        endpoint.names[:] = dict.fromkeys([name, *(one for one in endpoint.names if one != container.name)])
+
+
+def _join(engine: Engine, container: Container, network: Network, asked: dict[str, Any]) -> None:
     """Give it an interface in a network, under its names and the aliases that were asked for."""
     if network.driver != "bridge":
         raise InvalidParameter(f"container cannot be connected to network {network.name}")
