@@ -216,7 +216,10 @@ class Transport:
     def _exchange(
         connection: EngineConnection, method: str, target: str, data: bytes | IO[bytes] | None, fields: dict[str, str]
     ) -> HTTPResponse:
-        connection.request(method, target, body=data, headers=fields)
+        if method == "POST" and isinstance(data, bytes):
+            connection.post(target, data, fields)
+        else:
+            connection.request(method, target, body=data, headers=fields)
         return connection.getresponse()
 
     def _take(self) -> EngineConnection:
