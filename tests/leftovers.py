@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NAME = "pytest-containers"
+RUN = re.compile(r"run-\d+-[0-9a-f]+")  # a run's name: who watches it, and something random
 
 
 def observe() -> set[str]:
@@ -31,11 +32,12 @@ def processes() -> Iterator[str]:
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
             root = (entry / "root").stat()
             namespace = (entry / "ns/pid").readlink()
+            run = RUN.search(command + (entry / "cgroup").read_text())
         except OSError:
             continue  # it has ended meanwhile
         in_container = namespace != Path("/proc/self/ns/pid").readlink() and root.st_dev != own_root.st_dev
         if "container_runtime" in command or in_container:
-            yield f"process {entry.name}: {command[:200]}"
+            yield f"process {entry.name}: {run[0] if run else 'no run'}: {command[:200]}"
 
 
 def own_processes() -> set[str]:

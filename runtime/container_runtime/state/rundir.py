@@ -89,9 +89,10 @@ class RunDirectory:
         os.write(self._ledger, f"{kind} {value}\n".encode())
 
     def remove(self) -> None:
-        """Remove the directories of a run that has ended; the lock goes last."""
-        remove_tree(self.layers)
-        remove_tree(self.path)
+        """Remove what a run that has ended still has, cgroups where its launcher was killed; the lock goes last."""
+        from container_runtime.state.sweep import remove_recorded
+
+        remove_recorded(self.path)
         os.close(self._ledger)
         os.close(self.lock)
 

@@ -24,7 +24,8 @@ def remove_groups(directory: str) -> None:
             continue
 
 
-def _sweep_run(path: Path) -> None:
+def remove_recorded(path: Path) -> None:
+    """Remove what the ledger of the run in ``path`` names, and the directory; nobody of the run may live."""
     ledger = path / "ledger"
     lines = ledger.read_text(errors="replace").splitlines() if ledger.exists() else []
     for line in lines:
@@ -51,7 +52,7 @@ def sweep(home: Path | None = None) -> list[str]:
         except BlockingIOError:
             continue
         else:
-            _sweep_run(path)
+            remove_recorded(path)
             swept.append(path.name)
         finally:
             os.close(descriptor)
