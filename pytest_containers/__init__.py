@@ -6,9 +6,7 @@ containers pays nothing.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # type checkers take it for true; importing typing would cost more than all else here
 if TYPE_CHECKING:
     from pytest_containers import wait as wait
     from pytest_containers.definition import ContainerSpec as ContainerSpec
@@ -54,6 +52,8 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> object:
+    from importlib import import_module
+
     if name == "wait":
         return import_module("pytest_containers.wait")
     if name not in _PLACES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from pytest_containers.client import Client
 from pytest_containers.client.errors import ClientError, NotFoundError
@@ -12,13 +12,15 @@ from pytest_containers.errors import ContainerError, translated
 from pytest_containers.handle import Container
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_containers.definition import ContainerSpec
     from pytest_containers.networks import Network
 
 ANSWER_LIMIT = 60.0
 """Seconds that the first answer of an engine may take; usually it is there before it is asked for."""
+OURS = "pytest-containers"
+"""What our engine calls itself in /version; on this machine its containers are reached by their addresses."""
 RUN_LABEL = "org.pytest-containers.run"
 
 
@@ -74,7 +76,9 @@ class Engine:
         try:
             self.spawn()
             with Client(self.url, ANSWER_LIMIT) as first:
-                first.system.ping()
+                version = cast("Mapping[str, Any]", first.system.version())
+            if (version.get("Platform") or {}).get("Name") == OURS and self.url.startswith("unix:"):
+                self.own_addresses = True
         except (ClientError, ContainerError, OSError) as error:
             client.close()
             self._failure = self.explain(error)
@@ -95,10 +99,10 @@ class Engine:
     def create(self, spec: ContainerSpec, *, node: object, name: str) -> Container:
         """Create a container for the test or collector ``node``; an image that is not there is pulled."""
         __tracebackhide__ = True
+        client = self.client
         label = name or spec.name or ""
         labels = {RUN_LABEL: self.run, **({"org.pytest-containers.fixture": name} if name else {})}
         body = create_body(spec, labels, [name] if name.isidentifier() else [], publish=not self.own_addresses)
-        client = self.client
         with translated(f"cannot create container {f'{label} ' if label else ''}of image {spec.image!r}"):
             try:
                 container_id = client.containers.create(body, spec.name)
