@@ -35,14 +35,16 @@ class Engine:
         run: the run's name, which becomes a label.
     """
 
-    own_addresses = False
+    own_addresses: bool = False
 
     def __init__(self, url: str, run: str, *, timeout: float, log_lines: int) -> None:
         self.url = url
         self.run = run
         self.timeout = timeout
         self.log_lines = log_lines
-        self.published_host = url.partition("://")[2].rpartition(":")[0] if url.startswith("tcp://") else "127.0.0.1"
+        self.published_host: str = (
+            url.partition("://")[2].rpartition(":")[0] if url.startswith("tcp://") else "127.0.0.1"
+        )
         self.live: list[tuple[Container, object, str]] = []
         """The containers of this process, with the node that they live for and their fixture's name."""
         self._client: Client | None = None

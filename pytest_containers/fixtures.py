@@ -243,7 +243,7 @@ def _defined(function: Callable[..., ContainerSpec]) -> Any:
     return define
 
 
-container = _Container()
+container: _Container = _Container()
 
 
 def network(*, scope: Scope = "function", internal: bool = False, autouse: bool = False) -> Fixture[Network]:

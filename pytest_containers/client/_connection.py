@@ -29,7 +29,7 @@ class EngineConnection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         """Connect, or raise EngineUnreachable."""
-        self.sock = open_socket(self._address, self.timeout)
+        self.sock: socket.socket = open_socket(self._address, self.timeout)
 
     def post(self, target: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Send a request with a short body in one piece, so that the engine wakes once: http.client would send two."""

@@ -78,7 +78,7 @@ class RawStream:
         self.socket = sock
         self.status = status
         self.headers = headers
-        self.framed = headers.get("content-type", FRAMED).split(";")[0] != RAW
+        self.framed: bool = headers.get("content-type", FRAMED).split(";")[0] != RAW
 
     def __enter__(self) -> Self:
         return self

@@ -103,7 +103,7 @@ class Transport:
 
     def __init__(self, base_url: str | None = None, timeout: float | None = None) -> None:
         """Take the address (None: DOCKER_HOST or the default socket) and a limit in seconds for each read or write."""
-        self.address = parse_address(base_url or os.environ.get("DOCKER_HOST") or DEFAULT_URL)
+        self.address: Address = parse_address(base_url or os.environ.get("DOCKER_HOST") or DEFAULT_URL)
         self.timeout = timeout
         self._idle: list[EngineConnection] = []
         self._pid = os.getpid()
@@ -255,7 +255,7 @@ class Stream:
         self._what = what
         self._closed = False
         self._reading = False
-        self.content_type = answer.getheader("Content-Type", "")
+        self.content_type: str = answer.getheader("Content-Type", "")
 
     def __enter__(self) -> Self:
         return self
