@@ -17,7 +17,8 @@ INSIDE = Path("/sbin/second").exists()
 @pytest.mark.skipif(os.geteuid() != 0, reason="Debian's archive is unpacked as root")
 @pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is missing")
 def test_marked_tests_pass_on_pure_cgroup_v2() -> None:
-    done = vm.run_pytest("-m", "vm", "tests/system", timeout=550)
+    done = vm.run_pytest("-m", "vm", "tests/system", "tests/leaks", timeout=550)
+    print(done.output)
     assert done.status == 0, f"{done.output}\n{done.console}"
     assert " passed" in done.output
     assert " skipped" not in done.output
