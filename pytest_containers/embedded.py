@@ -62,7 +62,7 @@ class EmbeddedEngine(Engine):
     ``watched``: it ends when this process does. ``shared``: whoever needs it first starts it for all.
     """
 
-    own_addresses = True
+    own_addresses: bool = True
 
     def __init__(self, directory: Path, watched: int, *, shared: bool, timeout: float, log_lines: int) -> None:
         super().__init__(f"unix://{directory / SOCKET}", directory.name, timeout=timeout, log_lines=log_lines)
