@@ -77,8 +77,12 @@ def _wire(engine: Engine, container: Container) -> None:
     if container.id in engine.networks.sandboxes:
         return
     engine.networks.open_sandbox(container.id)
-    for name, asked in _wanted(container).items():
-        _join(engine, container, engine.networks.get(name), asked)
+    try:
+        for name, asked in _wanted(container).items():
+            _join(engine, container, engine.networks.get(name), asked)
+    except BaseException:
+        release(engine, container)  # all or nothing: the next start tries again
+        raise
 
 
 def connect(engine: Engine, container: Container, network: Network, asked: dict[str, Any]) -> None:

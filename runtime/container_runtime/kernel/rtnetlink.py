@@ -74,6 +74,11 @@ def up(index: int) -> Request:
     return ("bring up link", str(index), _NEWLINK, 0, _link(index, _IFF_UP))
 
 
+def down(index: int) -> Request:
+    """Take a link down: nothing arrives through it any more."""
+    return ("take down link", str(index), _NEWLINK, 0, struct.pack("=BxHiII", socket.AF_UNSPEC, 0, index, 0, _IFF_UP))
+
+
 def delete_link(index: int) -> Request:
     """Delete a link; the other end of a veth pair goes with it. Blocks for 16 to 20 ms."""
     return ("delete link", str(index), _DELLINK, 0, _link(index))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 from container_runtime.errors import EngineError, KernelError
@@ -144,6 +145,13 @@ class Backbone:
     def attach(self, name: str, peer: str, namespace: int, bridge: int, mac: bytes) -> None:
         """A veth pair from a bridge into a namespace."""
         self._inner.send(rtnetlink.veth(name, peer, namespace, master=bridge, peer_mac=mac))
+
+    def silence(self, name: str) -> None:
+        """Take the bridge's end of a veth pair down, where it is still there."""
+        with suppress(OSError, KernelError):
+            with namespaces.inside(self.namespace):
+                index = rtnetlink.index_of(name)
+            self._inner.send(rtnetlink.down(index))
 
     def detach(self, name: str) -> None:
         """Delete a veth pair; blocks for some 20 ms, so threads do it."""

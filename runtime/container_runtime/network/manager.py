@@ -43,6 +43,8 @@ class NetworkManager:
         self._bridges: dict[str, int] = {}
         self._last: dict[str, int] = {}
         self._count = 0
+        self._attached = 0
+        self._outer: dict[int, str] = {}
         self._dead: list[Sandbox] = []
         self._burial: asyncio.TimerHandle | None = None
         self._servers: dict[str, NameServer] = {}
@@ -234,7 +236,7 @@ class NetworkManager:
         text = pools.dotted(number)
         hardware = _parse_mac(mac) if mac else pools.mac_of(text)
         interface = f"eth{sandbox.interfaces}"
-        outer = f"v{number:08x}"
+        outer = self._outer_name(number)
         self.backbone.attach(outer, interface, sandbox.descriptor, self._bridges[network.id], hardware)
         sandbox.configure(interface, text, subnet.prefix, "" if network.internal else network.gateway)
         sandbox.interfaces += 1
@@ -251,6 +253,19 @@ class NetworkManager:
         )
         network.endpoints[sandbox.container_id] = endpoint
         return endpoint
+
+    def _outer_name(self, address: int) -> str:
+        """A name for the bridge's end of a container's veth pair, never used before.
+
+        Whoever had the address before may still be there for a while (``_bury``, ``disconnect``), and its kernel would
+        go on to answer for the address, so it is cut off.
+        """
+        before = self._outer.get(address)
+        if before is not None:
+            self.backbone.silence(before)
+        self._attached += 1
+        self._outer[address] = f"v{self._attached:x}"
+        return self._outer[address]
 
     def _address(self, network: Network, subnet: pools.Subnet, wanted: str | None) -> int:
         taken = {pools.number_of(endpoint.address) for endpoint in network.endpoints.values()}
@@ -274,7 +289,7 @@ class NetworkManager:
         endpoint = network.endpoints.pop(container_id, None)
         if endpoint is None:
             raise NotFound(f"container {container_id[:12]} is not connected to network {network.name}")
-        outer = f"v{pools.number_of(endpoint.address):08x}"
+        outer = self._outer[pools.number_of(endpoint.address)]
         self._behind(asyncio.to_thread(self.backbone.detach, outer))
 
     def host_address(self, network: Network) -> str:
