@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import select
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_containers.client.errors import APIError, ClientError, EngineUnreachable, NotFoundError
@@ -51,6 +52,8 @@ class Container:
         self._spec = spec
         self._label = label
         self._removed = False
+        self._started = False
+        self._since: float | None = None
         self.id = container_id
         self.network = network
         """The private network that it is in, where it was given one."""
@@ -218,6 +221,12 @@ class Container:
         with translated(f"cannot follow the output of container {self._what}"):
             return self._client.containers.follow(self.id)
 
+    def output(self) -> LogStream:
+        """Its output since it was last started, for waits: what an earlier life wrote makes nothing ready."""
+        __tracebackhide__ = True
+        with translated(f"cannot follow the output of container {self._what}"):
+            return self._client.containers.follow(self.id, since=self._since)
+
     def open_wait(self) -> Waiting:
         """What becomes readable when it ends; close it."""
         __tracebackhide__ = True
@@ -256,6 +265,8 @@ class Container:
             WaitTimeout: it was not ready in time.
         """
         __tracebackhide__ = True
+        self._since = time.time() if self._started else None
+        self._started = True
         self._change("start")
         self.await_ready()
 

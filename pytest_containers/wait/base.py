@@ -37,8 +37,8 @@ class Target(Protocol):
         """The port there that leads to the container's port ``number``."""
         ...
 
-    def follow(self) -> LogStream:
-        """Its output from the beginning, and as it comes."""
+    def output(self) -> LogStream:
+        """Its output since it was last started, and as it comes."""
         ...
 
     def open_wait(self) -> Waiting:

@@ -28,7 +28,7 @@ class _LogProbe(Probe):
         self._wanted = wanted
         self._pattern = re.compile(wanted.text if wanted.regex else re.escape(wanted.text))
         self._number = _NUMBERS.get(wanted.stream) if wanted.stream else None
-        self._stream = target.follow()
+        self._stream = target.output()
         self._found = 0
         self._lines = 0
         self._last = ""

@@ -78,10 +78,10 @@ def test_life_of_a_container(run: Run) -> None:
     result = run(
         test_it="""
             import pytest
-            from pytest_containers import ContainerError, WaitTimeout
+            from pytest_containers import ContainerError, WaitTimeout, wait
             SCRIPT = "echo begun; trap 'exit 9' TERM; while :; do sleep 0.1; done"
             def test_it(containers):
-                box = containers.run("host", ["sh", "-c", SCRIPT])
+                box = containers.run("host", ["sh", "-c", SCRIPT], wait=wait.log("begun"))
                 with pytest.raises(WaitTimeout, match="still runs after 0.1 s"):
                     box.wait(0.1)
                 box.stop()

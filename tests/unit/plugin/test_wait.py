@@ -50,19 +50,19 @@ class Target:
     own_address = True
 
     def __init__(self) -> None:
-        self.output, self.waiting = Output(), Waiting()
+        self.written, self.waiting = Output(), Waiting()
 
     def port(self, number: int) -> int:
         return number
 
-    def follow(self) -> Any:
-        return self.output
+    def output(self) -> Any:
+        return self.written
 
     def open_wait(self) -> Any:
         return self.waiting
 
     def end(self) -> None:
-        self.output.close()
+        self.written.close()
         os.close(self.waiting.write)
         self.waiting.write = -1
 
@@ -150,7 +150,7 @@ def test_log(target: Target, wanted: wait.Wait, pieces: list[tuple[int, bytes]])
     for output in outputs:
         for piece in pieces:
             output.pieces.put(piece)
-    target.follow = iter(outputs).__next__
+    target.output = iter(outputs).__next__
     run(wanted, target, 5)
 
 
@@ -164,7 +164,7 @@ def test_log(target: Target, wanted: wait.Wait, pieces: list[tuple[int, bytes]])
 )
 def test_log_that_does_not_come(target: Target, wanted: wait.Wait, pieces: list[tuple[int, bytes]], seen: str) -> None:
     for piece in pieces:
-        target.output.pieces.put(piece)
+        target.written.pieces.put(piece)
     with pytest.raises(TimedOut) as info:
         run(wanted, target, 0.1)
     assert info.value.seen == seen
@@ -175,8 +175,8 @@ def test_last_words_before_the_end_count(target: Target) -> None:
     target.waiting.write = -1
 
     def speak() -> None:
-        target.output.pieces.put((1, b"done"))
-        target.output.close()
+        target.written.pieces.put((1, b"done"))
+        target.written.close()
 
     timer = threading.Timer(0.05, speak)
     timer.start()
