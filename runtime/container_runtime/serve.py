@@ -5,6 +5,7 @@ The order is for speed: the launcher is spawned before asyncio is imported, so t
 
 from __future__ import annotations
 
+import _signal  # pyright: ignore[reportMissingImports]  # the C module: ``signal`` imports enum, the launcher comes first
 import argparse
 import os
 import socket
@@ -72,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         descriptor = os.open(options.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         os.dup2(descriptor, 2)
         os.close(descriptor)
+    # Until the event loop hears them (service._watch), which is when what they end can be ended in order.
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP))
     try:
         for descriptor in (options.listen_fd, options.lock_fd, options.lifeline_fd):
             if descriptor is not None:

@@ -59,8 +59,10 @@ def _watch(options: argparse.Namespace, engine: Engine) -> None:
     """Whatever ends the run ends the engine: signals, the lifeline's end of file, the watched process's end."""
     loop = asyncio.get_running_loop()
     end = engine.end_requested.set
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    for number in numbers:
         loop.add_signal_handler(number, end)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)  # ``serve`` blocked them
     if options.lifeline_fd is not None:
         loop.add_reader(options.lifeline_fd, _end_once, options.lifeline_fd, end)
     if options.watch_pid is not None:

@@ -331,6 +331,8 @@ class Server:
         self._connections.add(task)
         try:
             await Connection(self._engine, self._router, reader, writer).serve()
+        except asyncio.CancelledError:
+            return  # by ``close`` alone; asyncio's streams would print a traceback for a task that was cancelled
         finally:
             self._connections.discard(task)
 

@@ -117,7 +117,10 @@ class Launcher:
         self._end()
 
     def _receive(self) -> None:
-        data, ancillary, _, _ = self.channel.recvmsg(MESSAGE_LIMIT, 128, _socket.MSG_CMSG_CLOEXEC)
+        try:
+            data, ancillary, _, _ = self.channel.recvmsg(MESSAGE_LIMIT, 128, _socket.MSG_CMSG_CLOEXEC)
+        except ConnectionResetError:  # the engine went without reading our last answer
+            data, ancillary = b"", []
         if not data:
             self.alive = False
             return
