@@ -137,6 +137,13 @@ def rule_from_interface(name: str, table: int, priority: int) -> Request:
     return ("add rule for", name, _NEWRULE, _CREATE | _EXCL, payload)
 
 
+def removed(request: Request) -> Request:
+    """The request that takes back an ``address``, a ``route`` or a rule."""
+    _, what, kind, _, payload = request
+    # linux/rtnetlink.h: every RTM_DEL* follows its RTM_NEW*, and takes the same payload.
+    return ("remove", what, kind + 1, 0, payload)
+
+
 class Netlink:
     """A socket in the network namespace that the calling thread was in when it was made."""
 

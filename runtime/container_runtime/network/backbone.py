@@ -11,11 +11,12 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-from container_runtime.errors import EngineError, KernelError
+from container_runtime.errors import EngineError, Forbidden, KernelError
 from container_runtime.kernel import namespaces, rtnetlink
 from container_runtime.network.pools import Subnet, free_blocks
 
 _EEXIST = 17
+_SYSCTL = Path("/proc/sys/net")  # proc_sys(5): it shows the settings of the opener's namespace
 
 
 class Backbone:
@@ -36,7 +37,7 @@ class Backbone:
             self.namespace = descriptor
             self._inner = rtnetlink.Netlink()
             self._inner.send(rtnetlink.up(1))
-            _forward()
+            _set_up_forwarding()
         self.name = f"pc{os.getpid() % 10**6:x}{os.urandom(2).hex()}"
         self._index = self._tie()
         self.uplink = self._claim_first()
@@ -80,8 +81,11 @@ class Backbone:
     def claim_subnet(self, subnet: Subnet) -> None:
         """Take a subnet that the user chose; the caller has seen that it overlaps nothing."""
         if not self._lock(subnet):
-            raise EngineError(f"Subnet: this machine has a route to {subnet} already")
-        self.blocks.append(subnet)
+            raise Forbidden(f"Pool overlaps with other one on this address space: {subnet} and a route to it")
+
+    def release_subnet(self, subnet: Subnet) -> None:
+        """Give a subnet of ``claim_subnet`` back."""
+        self._machine.send(rtnetlink.removed(self._route_to(subnet)))
 
     def machine_networks(self) -> list[Subnet]:
         """What the machine has routes to."""
@@ -90,16 +94,16 @@ class Backbone:
     def _lock(self, block: Subnet) -> bool:
         if not self.own_address or not self.blocks:
             self.own_address = _pair_of(block).address(2)
-        route = rtnetlink.route(
-            block.address(0), block.prefix, gateway=self.own_address, index=self._index, onlink=True
-        )
         try:
-            self._machine.send(route)
+            self._machine.send(self._route_to(block))
         except KernelError as error:
             if error.errno == _EEXIST:
                 return False
             raise
         return True
+
+    def _route_to(self, block: Subnet) -> rtnetlink.Request:
+        return rtnetlink.route(block.address(0), block.prefix, gateway=self.own_address, index=self._index, onlink=True)
 
     def _route(self, block: Subnet) -> None:
         """Addresses of the block that no container has are unreachable, instead of going back to the machine."""
@@ -127,6 +131,10 @@ class Backbone:
             requests.append(rtnetlink.route(gateway=self.machine_address, index=self.uplink_index, table=table))
         self._inner.send(*requests)
         return index
+
+    def clear_bridge(self, index: int, subnet: Subnet) -> None:
+        """Take a bridge's address away, so that another may have the subnet before this one is removed."""
+        self._inner.send(rtnetlink.removed(rtnetlink.address(index, subnet.address(1), subnet.prefix)))
 
     def remove_bridge(self, index: int) -> None:
         """Delete a bridge; blocks for some 20 ms, so threads do it."""
@@ -187,6 +195,15 @@ def _pair_of(block: Subnet) -> Subnet:
     return Subnet(block.base + block.size - 4, 30)
 
 
-def _forward() -> None:
-    """Forward between the bridges and the machine, in the namespace that the calling thread is in."""
-    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")  # proc_sys(5): /proc/sys/net shows the opener's namespace
+def _set_up_forwarding() -> None:
+    """Forward between the bridges and the machine, in the namespace that the calling thread is in.
+
+    Sources are checked (rp_filter, ip-sysctl.rst): no container has the address of one in another network. And what
+    stays within a bridge is not shown to our packet rules, which br_netfilter, where it is loaded, does by default:
+    connections between containers would be redirected as if they left.
+    """
+    for name in ("ip_forward", "conf/all/rp_filter", "conf/default/rp_filter"):
+        (_SYSCTL / "ipv4" / name).write_text("1")
+    bridges = _SYSCTL / "bridge/bridge-nf-call-iptables"
+    if bridges.exists():
+        bridges.write_text("0")

@@ -124,6 +124,8 @@ class NameServer(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         """One question by UDP."""
+        if not self._is_ours(addr[0]):
+            return
         reply = self._answer(data)
         if reply is not None:
             self._send(reply, addr)
@@ -131,6 +133,10 @@ class NameServer(asyncio.DatagramProtocol):
             self._spawn(self._relay(data, addr))
         else:
             self._send(refusal(data), addr)
+
+    def _is_ours(self, asker: str) -> bool:
+        """Whether the asker is in this network: every gateway's address is within reach of all bridges."""
+        return any(endpoint.address == asker for endpoint in self.network.endpoints.values())
 
     def _answer(self, data: bytes) -> bytes | None:
         """Our answer; nothing to send (empty) for what is no question; None where others have to be asked."""
@@ -148,7 +154,7 @@ class NameServer(asyncio.DatagramProtocol):
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            while True:
+            while self._is_ours(writer.get_extra_info("peername")[0]):
                 (length,) = struct.unpack("!H", await reader.readexactly(2))
                 data = await reader.readexactly(length)
                 reply = self._answer(data)

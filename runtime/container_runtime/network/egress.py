@@ -24,6 +24,7 @@ PORT = 1  # of the engine's own namespace, where nothing else listens
 _SO_ORIGINAL_DST = 80  # linux/netfilter_ipv4.h
 _CONNECT_TIMEOUT = 30.0  # seconds
 _CHUNK = 1 << 16
+_PAUSE = 1.0  # seconds
 
 
 def original_destination(connection: socket.socket) -> tuple[str, int]:
@@ -44,12 +45,21 @@ class Egress:
         self._listener = backbone.listen("0.0.0.0", PORT, socket.SOCK_STREAM)  # noqa: S104  in our own namespace
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._listener.fileno(), self._accept)
+        self._listen()
+
+    def _listen(self) -> None:
+        if self._listener.fileno() >= 0:
+            self._loop.add_reader(self._listener.fileno(), self._accept)
 
     def _accept(self) -> None:
         try:
             connection, _ = self._listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
         except OSError:
+            # No descriptor is free (accept(2)): the listener stays readable, so it is not looked at for a while.
+            self._loop.remove_reader(self._listener.fileno())
+            self._loop.call_later(_PAUSE, self._listen)
             return
         connection.setblocking(False)
         task = self._loop.create_task(self._carry(connection))
@@ -65,13 +75,30 @@ class Egress:
                 raise ConnectionRefusedError
             async with asyncio.timeout(_CONNECT_TIMEOUT):
                 await self._loop.sock_connect(outside, destination)
-            await asyncio.gather(self._copy(connection, outside), self._copy(outside, connection))
+            await self._exchange(connection, outside)
         except (OSError, TimeoutError):
             # A reset instead of an orderly end: what the container would have got from a refusal.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("=ii", 1, 0))
         finally:
             connection.close()
             outside.close()
+
+    async def _exchange(self, connection: socket.socket, outside: socket.socket) -> None:
+        """Both ways until both have ended, or one has failed.
+
+        The other way is then ended before its sockets are: what still waits on a closed descriptor stays registered
+        with the loop, and whoever gets the number next, the engine's API included, cannot be waited for (ENOENT).
+        """
+        ways = [
+            self._loop.create_task(self._copy(connection, outside)),
+            self._loop.create_task(self._copy(outside, connection)),
+        ]
+        try:
+            await asyncio.gather(*ways)
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
 
     async def _copy(self, source: socket.socket, target: socket.socket) -> None:
         while data := await self._loop.sock_recv(source, _CHUNK):

@@ -140,7 +140,7 @@ class NetworkManager:
             self.backbone.claim()
 
     def _check(self, wanted: pools.Subnet) -> pools.Subnet:
-        inside = any(block.overlaps(wanted) for block in self.backbone.blocks)
+        inside = any(block.covers(wanted) for block in self.backbone.blocks)
         for other in [*self._subnets.values(), self.backbone.uplink]:
             if wanted.overlaps(other):
                 raise Forbidden(f"Pool overlaps with other one on this address space: {wanted} and {other}")
@@ -167,14 +167,11 @@ class NetworkManager:
             raise Conflict(f"error while removing network: network {network.name} has active endpoints")
         del self._networks[network.id]
         self._servers.pop(network.id).close()
-        bridge = self._bridges.pop(network.id)
-        self._behind(self._drop_bridge(network.id, bridge))
-
-    async def _drop_bridge(self, network_id: str, index: int) -> None:
-        try:
-            await asyncio.to_thread(self.backbone.remove_bridge, index)
-        finally:
-            self._subnets.pop(network_id, None)  # its addresses are free when nothing routes them any more
+        bridge, subnet = self._bridges.pop(network.id), self._subnets.pop(network.id)
+        self.backbone.clear_bridge(bridge, subnet)
+        if not any(block.covers(subnet) for block in self.backbone.blocks):
+            self.backbone.release_subnet(subnet)
+        self._behind(asyncio.to_thread(self.backbone.remove_bridge, bridge))
 
     # --- containers ----------------------------------------------------------------------------------------------
 
@@ -289,6 +286,8 @@ class NetworkManager:
         endpoint = network.endpoints.pop(container_id, None)
         if endpoint is None:
             raise NotFound(f"container {container_id[:12]} is not connected to network {network.name}")
+        if container_id in self.sandboxes:
+            self.sandboxes[container_id].forget(endpoint.interface)
         outer = self._outer[pools.number_of(endpoint.address)]
         self._behind(asyncio.to_thread(self.backbone.detach, outer))
 
@@ -303,7 +302,7 @@ class NetworkManager:
     def _may_leave(self, source: str, destination: str) -> bool:
         """Not from an internal network, and not to another network by way of the machine."""
         number = pools.number_of(destination)
-        if self.backbone.pool.contains(number) or any(block.contains(number) for block in self.backbone.blocks):
+        if self.backbone.pool.contains(number) or any(subnet.contains(number) for subnet in self._subnets.values()):
             return False
         origin = pools.number_of(source)
         return any(

@@ -37,6 +37,10 @@ class Subnet:
         """Whether an address is in both."""
         return self.base < other.base + other.size and other.base < self.base + self.size
 
+    def covers(self, other: Subnet) -> bool:
+        """Whether all addresses of the other are in it."""
+        return self.base <= other.base and other.base + other.size <= self.base + self.size
+
     def contains(self, number: int) -> bool:
         """Whether the address is in it."""
         return self.base <= number < self.base + self.size

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
+from container_runtime.errors import KernelError
 from container_runtime.kernel import namespaces, rtnetlink
 
 
@@ -23,17 +25,35 @@ class Sandbox:
             self._netlink.send(rtnetlink.up(1))
         self.path = f"/proc/{os.getpid()}/fd/{self.descriptor}"
         self.interfaces = 0
-        self._has_default_route = False
+        self._gateways: dict[str, str] = {}  # by interface; the default route is the first one's
 
     def configure(self, interface: str, address: str, prefix: int, gateway: str) -> None:
         """Address and link of an interface that has arrived, and the default route where there is none yet."""
         with namespaces.inside(self.descriptor):
             index = rtnetlink.index_of(interface)
         requests = [rtnetlink.address(index, address, prefix), rtnetlink.up(index)]
-        if gateway and not self._has_default_route:
+        if gateway and not self._gateways:
             requests.append(rtnetlink.route(gateway=gateway, index=index))
-            self._has_default_route = True
         self._netlink.send(*requests)
+        if gateway:
+            self._gateways[interface] = gateway
+
+    def forget(self, interface: str) -> None:
+        """An interface is about to go: if it has the default route, the next one gets it."""
+        had_it = next(iter(self._gateways), "") == interface
+        gateway = self._gateways.pop(interface, "")
+        if not had_it:
+            return
+        with suppress(KernelError):  # the container may have changed its routes and interfaces itself
+            self._netlink.send(rtnetlink.removed(self._default(interface, gateway)))
+        for other, its_gateway in self._gateways.items():
+            with suppress(KernelError):
+                self._netlink.send(self._default(other, its_gateway))
+            return
+
+    def _default(self, interface: str, gateway: str) -> rtnetlink.Request:
+        with namespaces.inside(self.descriptor):
+            return rtnetlink.route(gateway=gateway, index=rtnetlink.index_of(interface))
 
     def close(self) -> None:
         """Let go of it: the kernel ends it, with its end of every veth pair, when its processes have gone too."""
