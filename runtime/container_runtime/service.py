@@ -16,21 +16,19 @@ from container_runtime.kernel import syscalls
 from container_runtime.launcher.client import Launcher
 
 if TYPE_CHECKING:
-    import argparse
     import socket
 
+    from container_runtime.serve import Options
     from container_runtime.state.rundir import RunDirectory
 
 
-def run_engine(
-    options: argparse.Namespace, listener: socket.socket, run: RunDirectory, channel: socket.socket, pidfd: int
-) -> int:
+def run_engine(options: Options, listener: socket.socket, run: RunDirectory, channel: socket.socket, pidfd: int) -> int:
     """Serve until the end is asked for; returns the exit code."""
     return asyncio.run(_serve(options, listener, run, channel, pidfd))
 
 
 async def _serve(
-    options: argparse.Namespace, listener: socket.socket, run: RunDirectory, channel: socket.socket, pidfd: int
+    options: Options, listener: socket.socket, run: RunDirectory, channel: socket.socket, pidfd: int
 ) -> int:
     launcher = Launcher(run, channel, pidfd)
     try:
@@ -55,7 +53,7 @@ async def _serve(
     return 0
 
 
-def _watch(options: argparse.Namespace, engine: Engine) -> None:
+def _watch(options: Options, engine: Engine) -> None:
     """Whatever ends the run ends the engine: signals, the lifeline's end of file, the watched process's end."""
     loop = asyncio.get_running_loop()
     end = engine.end_requested.set

@@ -360,3 +360,14 @@ def test_descriptors_come_back(engine):
         time.sleep(1.3)  # namespaces are let go of together, when nothing has happened for a while
         counts.append(len(list(place.iterdir())))
     assert counts[0] == counts[2]
+
+
+def test_files_of_other_users_can_be_read_whatever_the_umask_is(tmp_path):
+    before = os.umask(0o077)
+    try:
+        engine = Engine(tmp_path)
+    finally:
+        os.umask(before)
+    identity = engine.run("cat", "/etc/hosts", "/etc/resolv.conf", User="1234:5678")
+    assert engine.ok("POST", f"/containers/{identity}/wait")["StatusCode"] == 0
+    engine.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from container_runtime.engine.container import NETWORKLESS
@@ -145,11 +146,18 @@ def write_files(engine: Engine, container: Container) -> None:
     extra = [str(entry) for entry in container.host.get("ExtraHosts") or []]
     nameservers = [str(server) for server in container.host.get("Dns") or []]
     nameservers = nameservers or [engine.networks.nameserver(network) for network in networks]
-    (container.directory / "hosts").write_text(render_hosts(own, host_address, extra))
-    (container.directory / "hostname").write_text(f"{container.hostname}\n")
-    (container.directory / "resolv.conf").write_text(
-        render_resolv_conf(nameservers, [str(one) for one in container.host.get("DnsSearch") or []])
-    )
+    search = [str(one) for one in container.host.get("DnsSearch") or []]
+    _write(container, "hosts", render_hosts(own, host_address, extra))
+    _write(container, "hostname", f"{container.hostname}\n")
+    _write(container, "resolv.conf", render_resolv_conf(nameservers, search))
+
+
+def _write(container: Container, name: str, text: str) -> None:
+    descriptor = os.open(f"{container.directory}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
 
 
 def release(engine: Engine, container: Container) -> None:

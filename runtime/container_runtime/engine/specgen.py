@@ -131,7 +131,9 @@ def _capability_sets(names: list[str], uid: int) -> Capabilities:
 def process(image: Mapping[str, Any], body: Mapping[str, Any], facts: Facts) -> Process:
     """The process section of a container's first process."""
     host: Mapping[str, Any] = body.get("HostConfig") or {}
-    user = resolve(body.get("User") or image.get("User") or "", facts.passwd, facts.group, host.get("GroupAdd") or ())
+    user = resolve(
+        body.get("User") or image.get("User") or "", facts.passwd, facts.group, tuple(host.get("GroupAdd") or ())
+    )
     no_new_privileges, _, _ = security(host.get("SecurityOpt"))
     section: Process = {
         "user": _user(user),

@@ -6,6 +6,7 @@ and its supplementary groups count; with one, only that.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 from container_runtime.errors import InvalidParameter
@@ -88,7 +89,8 @@ def _find_group(text: str, groups: Sequence[_Group]) -> int:
     return number
 
 
-def resolve(user: str, passwd: bytes | None, group: bytes | None, extra: Sequence[str] = ()) -> ResolvedUser:
+@functools.lru_cache(maxsize=256)
+def resolve(user: str, passwd: bytes | None, group: bytes | None, extra: tuple[str, ...] = ()) -> ResolvedUser:
     """The ids that ``user`` ("", "name", "uid", "user:group") stands for; ``extra`` is Docker's GroupAdd.
 
     Raises:
