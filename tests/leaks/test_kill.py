@@ -113,6 +113,7 @@ def suite(pytester: pytest.Pytester):
     yield start
     for each in made:
         each.kill()
+    for each in made:
         each.await_nothing_left()
 
 
