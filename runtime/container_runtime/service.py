@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from container_runtime.api.routes import Router
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from container_runtime.serve import Options
     from container_runtime.state.rundir import RunDirectory
+
+
+_SWEEP_AFTER = 1.0  # seconds; at the end at the latest
 
 
 def run_engine(options: Options, listener: socket.socket, run: RunDirectory, channel: socket.socket, pidfd: int) -> int:
@@ -41,7 +45,7 @@ async def _serve(
     _watch(options, engine)
     server = Server(engine, Router())
     await server.start(listener)
-    engine.behind(_sweep())
+    engine.behind(_sweep(engine.end_requested))
     try:
         await engine.end_requested.wait()
     finally:
@@ -79,8 +83,10 @@ def _end_once(descriptor: int, end: object) -> None:
     end()
 
 
-async def _sweep() -> None:
-    """What dead runs left is removed when this one is up: nobody waits for it."""
+async def _sweep(end: asyncio.Event) -> None:
+    """What dead runs left is removed when this one is up, and not in the way of its first container."""
     from container_runtime.state.sweep import sweep
 
+    with suppress(TimeoutError):
+        await asyncio.wait_for(end.wait(), _SWEEP_AFTER)
     await asyncio.to_thread(sweep)
