@@ -32,7 +32,7 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Strict types, and the completeness of what users see."""
     prepare(session)
-    python(session, "pyright")
+    python(session, "pyright", "--level", "error")
     python(session, "pyright", "--ignoreexternal", "--verifytypes", "pytest_containers")
 
 
