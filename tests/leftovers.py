@@ -37,7 +37,7 @@ def processes() -> Iterator[str]:
             continue  # it has ended meanwhile
         in_container = namespace != Path("/proc/self/ns/pid").readlink() and root.st_dev != own_root.st_dev
         if "container_runtime" in command or in_container:
-            yield f"process {entry.name}: {run[0] if run else 'no run'}: {command[:200]}"
+            yield f"process {entry.name}: {run[0] if run else 'no run'}: {command[:400]}"
 
 
 def own_processes() -> set[str]:
