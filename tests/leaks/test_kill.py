@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the engine makes namespaces")
 
 ENGINE, LAUNCHER = "container_runtime serve", "container_runtime.launcher"
-HANG = 20.0  # seconds; a limit for hangs, the benchmark measures
+HANG = 90  # seconds; a hang limit, not a measurement: the virtual machine is slow
 SUITE = """
     from pathlib import Path
     import time
