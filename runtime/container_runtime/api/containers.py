@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING, Any
 
 from container_runtime.api.params import check_create, parse_moment
@@ -244,8 +243,3 @@ async def _type(terminal: int, data: bytes) -> None:
                 await future
             finally:
                 asyncio.get_running_loop().remove_writer(terminal)
-
-
-def dump(value: object) -> str:
-    """JSON as Docker's clients expect it in a header."""
-    return json.dumps(value, separators=(",", ":"))
