@@ -30,7 +30,7 @@ PACKAGES = (
     "base-files base-passwd bash busybox-static ca-certificates coreutils dash findutils grep hostname iproute2 "
     "libc-bin libseccomp2 login mount netbase nftables passwd procps python3 redis-server sed tar util-linux"
 ).split()
-DISTRIBUTIONS = ("pytest-containers", "pytest-xdist")
+DISTRIBUTIONS = ("pytest-containers", "pytest-xdist", "filelock")  # what the tests there import
 LEFT_OUT = re.compile(
     r"/usr/share/(doc|info|locale|man|lintian|perl)/|/site-packages/|/(idlelib|test|tests)/|/config-3"
 )
