@@ -14,11 +14,15 @@ from container_runtime.cgroups.limits import device_line, v1_settings, v2_settin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from container_runtime.cgroups.detect import Layout
     from container_runtime.cgroups.limits import Setting
+
+
+_USUAL_V1 = ("memory", "cpu", "pids", "devices")
+"""The controllers that every container is in; the others cost a directory where they are asked for."""
 
 
 class LimitError(OSError):
@@ -38,15 +42,34 @@ def _write(path: str, value: str) -> None:
 class Group:
     """The directories of one container: one a controller on v1, one in all on v2."""
 
-    __slots__ = ("_v1", "directories", "procs_files")
+    __slots__ = ("_v1", "directories", "places")
 
-    def __init__(self, directories: list[str], *, v1: bool) -> None:
-        self.directories = directories
+    def __init__(self, *, v1: bool) -> None:
+        self.directories: list[str] = []
+        self.places: dict[str, str] = {}
         self._v1 = v1
-        self.procs_files = [directory + "/cgroup.procs" for directory in directories] if v1 else []
+
+    def add(self, controllers: Iterable[str], directory: str) -> bool:
+        """Note that ``directory`` is the group's for these controllers; whether it has yet to be made."""
+        for controller in controllers:
+            self.places[controller] = directory
+        if directory in self.directories:
+            return False
+        self.directories.append(directory)
+        return True
+
+    @property
+    def task_files(self) -> list[str]:
+        """What a process writes "0" to in order to be in the group; on v2 nothing, it is born there.
+
+        ``tasks`` and not ``cgroup.procs``: a thread that moves itself alone does so without the lock over all forks
+        of the machine, whose first writer waits for an RCU grace period, 3 to 6 ms (kernel: kernel/cgroup/cgroup.c,
+        cgroup_procs_write_start). The process has one thread, so that both say the same.
+        """
+        return [directory + "/tasks" for directory in self.directories] if self._v1 else []
 
     def open(self) -> int | None:
-        """On v2 a descriptor for CLONE_INTO_CGROUP; on v1 None: the child writes itself into ``procs_files``."""
+        """On v2 a descriptor for CLONE_INTO_CGROUP; on v1 None: the child writes itself into ``task_files``."""
         if self._v1 or not self.directories:
             return None
         return os.open(self.directories[0], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -128,46 +151,68 @@ class Manager:
         Raises:
             LimitError: a limit was asked for that cannot be enforced here; nothing is left.
         """
+        group = self.begin(identity, resources.get("devices") or [])
+        try:
+            self.limit(group, resources)
+        except OSError:
+            group.remove()
+            raise
+        return group
+
+    def begin(self, name: str, devices: list[dict[str, Any]]) -> Group:
+        """Make a group of the usual controllers with its devices rules and no limits yet."""
         if not self._ready:
             self._prepare()
-        return self._create_v2(identity, resources) if self.layout.v2 else self._create_v1(identity, resources)
-
-    def _create_v1(self, identity: str, resources: dict[str, Any]) -> Group:
-        settings = v1_settings(resources)
-        controllers = {"memory", "cpu", "pids", "devices"} | {setting[0] for setting in settings}
-        places = {
-            name: f"{self.layout.v1[name]}/{self.name}/{identity}" for name in controllers & self.layout.v1.keys()
-        }
-        group = Group(list(dict.fromkeys(places.values())), v1=True)
+        group = Group(v1=not self.layout.v2)
         try:
-            for directory in group.directories:
+            if self.layout.v2:
+                self._begin_v2(group, f"{self.layout.v2}/{self.name}/{name}", devices)
+            else:
+                self._add_v1(group, _USUAL_V1, name)
+                for rule in devices if "devices" in group.places else []:
+                    allow = "allow" if rule.get("allow") else "deny"
+                    _write(f"{group.places['devices']}/devices.{allow}", device_line(rule))
+        except OSError:
+            group.remove()
+            raise
+        return group
+
+    def _add_v1(self, group: Group, controllers: Iterable[str], name: str) -> None:
+        for controller in controllers:
+            base = self.layout.v1.get(controller)
+            if base is None:
+                continue
+            directory = f"{base}/{self.name}/{name}"
+            if group.add([controller], directory):
                 os.mkdir(directory, 0o755)  # noqa: PTH102
-            if "cpuset" in places:
-                _inherit_cpuset(f"{self.layout.v1['cpuset']}/{self.name}", places["cpuset"])
-            self._apply(settings, places)
-            for rule in (resources.get("devices") or []) if "devices" in places else []:
-                _write(f"{places['devices']}/devices.{'allow' if rule.get('allow') else 'deny'}", device_line(rule))
-        except OSError:
-            group.remove()
-            raise
-        return group
+            if controller == "cpuset":
+                _inherit_cpuset(f"{base}/{self.name}", directory)
 
-    def _create_v2(self, identity: str, resources: dict[str, Any]) -> Group:
-        directory = f"{self.layout.v2}/{self.name}/{identity}"
-        group = Group([directory], v1=False)
-        try:
-            os.mkdir(directory, 0o755)  # noqa: PTH102
-            self._apply(v2_settings(resources), dict.fromkeys(self.layout.v2_controllers, directory))
-            if resources.get("devices"):
-                descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-                try:
-                    device_filter.attach(descriptor, device_filter.assemble(resources["devices"]))
-                finally:
-                    os.close(descriptor)
-        except OSError:
-            group.remove()
-            raise
-        return group
+    def _begin_v2(self, group: Group, directory: str, devices: list[dict[str, Any]]) -> None:
+        group.add(self.layout.v2_controllers, directory)
+        os.mkdir(directory, 0o755)  # noqa: PTH102
+        if devices:
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                device_filter.attach(descriptor, device_filter.assemble(devices))
+            finally:
+                os.close(descriptor)
+
+    def limit(self, group: Group, resources: dict[str, Any]) -> list[str]:
+        """Set limits; returns the ``task_files`` that came along, of controllers that are used only where asked for.
+
+        Raises:
+            LimitError: as ``create``; the group is the caller's to remove.
+        """
+        before = len(group.directories)
+        if self.layout.v2:
+            self._apply(v2_settings(resources), group.places)
+            return []
+        settings = v1_settings(resources)
+        name = group.directories[0].rpartition("/")[2] if group.directories else ""
+        self._add_v1(group, {setting[0] for setting in settings} - group.places.keys() if name else (), name)
+        self._apply(settings, group.places)
+        return group.task_files[before:]
 
     def _apply(self, settings: list[Setting], places: dict[str, str]) -> None:
         for controller, file, value in settings:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def enter_cgroups(procs_files: Sequence[str]) -> None:
+def enter_cgroups(task_files: Sequence[str]) -> None:
     """Write the calling process into each group: "0" means the writer (cgroups(7))."""
-    for path in procs_files:
+    for path in task_files:
         write_file(path, "0")
 
 
@@ -62,25 +62,22 @@ class Entry:
     def __init__(
         self,
         stdio: list[int],
-        procs_files: list[str],
+        task_files: list[str],
         cgroup_namespace: bool = False,
         joined: Sequence[tuple[str | int, int]] = (),
-        unshared: int = 0,
     ) -> None:
-        """``joined``: namespace files (or a pidfd) and their types; ``unshared``: CLONE_NEW* flags of own ones."""
+        """``joined``: namespace files (or a pidfd) and their types."""
         self.stdio = stdio
-        self.procs_files = procs_files
+        self.task_files = task_files
         self.cgroup_namespace = cgroup_namespace
         self.joined = joined
-        self.unshared = unshared
 
     def __call__(self) -> None:
         """The cgroups come first: a namespace of theirs shows as "/" what the process is in when it is made."""
         take_stdio(self.stdio)
-        enter_cgroups(self.procs_files)
-        flags = self.unshared | (sys.CLONE_NEWCGROUP if self.cgroup_namespace else 0)
-        if flags:
-            sys.unshare(flags)
+        enter_cgroups(self.task_files)
+        if self.cgroup_namespace:
+            sys.unshare(sys.CLONE_NEWCGROUP)
         for place, flag in self.joined:
             descriptor = place if isinstance(place, int) else os.open(place, os.O_RDONLY | os.O_CLOEXEC)
             sys.setns(descriptor, flag)
@@ -107,16 +104,21 @@ def _fail(report: int, step: str, path: object, number: int) -> None:
     os._exit(127)
 
 
-def run(
-    report: int, entry: Callable[[], None], steps: list[tuple[Any, ...]], child: Child, process: dict[str, Any]
-) -> None:
-    """The child's whole life before execve; does not return. Errors are reported as by ``run_steps``."""
+def enter(report: int, entry: Callable[[], None]) -> None:
+    """Enter, and drop what the launcher set for itself. Errors are reported as by ``run_steps``."""
     try:
         entry()
         reset_signals()
         os.umask(0)
     except OSError as error:
         _fail(report, "start", error.filename or "", error.errno or errno.EIO)
+
+
+def run(
+    report: int, entry: Callable[[], None], steps: list[tuple[Any, ...]], child: Child, process: dict[str, Any]
+) -> None:
+    """The child's whole life before execve; does not return. Errors are reported as by ``run_steps``."""
+    enter(report, entry)
     run_steps(report, steps, child)
     try:
         execute(process["args"], process.get("env") or [])

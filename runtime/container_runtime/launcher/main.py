@@ -25,7 +25,7 @@ from container_runtime.kernel import syscalls as sys
 from container_runtime.launcher import child as children
 from container_runtime.launcher import entry as entries
 from container_runtime.launcher import operations
-from container_runtime.launcher.spare import Spare
+from container_runtime.launcher.spare import Kind, Spare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 MESSAGE_LIMIT = 1 << 20
 """Bytes of one message; a config.json above it is refused by the client."""
+
+QUIET = 0.003
+"""Seconds without anything to do after which a spare is made, which takes a processor for about that long."""
 
 _EXEC_NAMESPACES = sys.CLONE_NEWNS | sys.CLONE_NEWNET | sys.CLONE_NEWUTS | sys.CLONE_NEWIPC | sys.CLONE_NEWCGROUP
 
@@ -82,7 +85,9 @@ class Launcher:
         self.poll.register(engine, select.EPOLLIN)
         self.alive = True
         self.spare: Spare | None = None
-        self.next_spare: tuple[int, list[operations.Step]] = (0, [])
+        self.next_kind: Kind | None = None  # what the next spare will be
+        self.spares = 0
+        self.starting = 0  # processes that have not reported yet
         self.stage = run_directory + "/stage"
         for path in (self.stage, *(self.stage + below for below in operations.STAGED)):
             os.makedirs(path, 0o700, exist_ok=True)
@@ -105,15 +110,16 @@ class Launcher:
     def serve(self) -> None:
         """Until the engine has gone; then nothing of the run is left."""
         while self.alive:
-            for descriptor, _ in self.poll.poll():
+            events = self.poll.poll(None if self.next_kind is None or self.starting else QUIET)
+            if not events:
+                self._prepare_spare()
+            for descriptor, _ in events:
                 if descriptor == self.channel.fileno():
                     self._receive()
                 elif descriptor == self.engine:
                     self.alive = False
                 else:
                     self._notice(descriptor)
-            if self.next_spare[1]:
-                self._prepare_spare()
         self._end()
 
     def _receive(self) -> None:
@@ -152,56 +158,62 @@ class Launcher:
         """Start a container from its config.json."""
         config = message["config"]
         linux = config["linux"]
+        resources = linux.get("resources") or {}
         steps = operations.compile_container(config, seccomp=bool(message["seccomp"]), absent=self._absent(linux))
         flags, joined = operations.clone_flags(linux["namespaces"])
         cgroup_namespace = operations.has_cgroup_namespace(linux["namespaces"])
-        group = self.manager.create(message["id"], linux.get("resources") or {})
         staged, rest = operations.split_staged(steps)
+        kind = Kind(
+            flags, cgroup_namespace=cgroup_namespace, devices=resources.get("devices") or [], staged=staged
+        )
+        program = self._filter(message["seccomp"])
+        spare = self._take_spare(kind)
+        if staged:
+            self.next_kind = kind
+        group = self.manager.create(message["id"], resources) if spare is None else spare.group
         try:
-            spare = self._take_spare(flags & ~sys.CLONE_NEWNET, staged)
             if spare is not None:
                 order = {
-                    "filter": self._filter(message["seccomp"]),
-                    "procs": group.procs_files,
-                    "cgroup_namespace": cgroup_namespace,
+                    "filter": program,
+                    "task_files": self.manager.limit(group, resources),
                     "joined": joined,
-                    "unshare": flags & sys.CLONE_NEWNET,
                     "steps": rest,
                     "process": config["process"],
                 }
                 spare.order(order, stdio)
                 self._watch(Process(message["id"], spare.pidfd, spare.report, group, ""))
                 return
-            child = children.Child(self._filter(message["seccomp"]))
-            entry = entries.Entry(stdio, group.procs_files, cgroup_namespace, joined)
-            self._clone(message["id"], flags, group, entry, steps, child, config["process"], "")
+            entry = entries.Entry(stdio, group.task_files, cgroup_namespace, joined)
+            self._clone(message["id"], flags, group, entry, steps, children.Child(program), config["process"], "")
         except OSError:
+            if spare is not None:
+                spare.discard()
             group.remove()
             raise
-        finally:
-            self.next_spare = (flags & ~sys.CLONE_NEWNET, staged)
 
-    def _take_spare(self, flags: int, staged: list[operations.Step]) -> Spare | None:
+    def _take_spare(self, kind: Kind) -> Spare | None:
         """The waiting process, if it is what this container wants."""
         spare, self.spare = self.spare, None
-        if spare is not None and (not staged or (spare.flags, spare.staged) != (flags, staged)):
+        if spare is not None and spare.kind != kind:
             spare.discard()
             return None
         return spare
 
     def _prepare_spare(self) -> None:
-        """Make the next container's process like the last one's, now that it is busy in its child.
-
-        Not on cgroup v2: there a process that is born in its group (CLONE_INTO_CGROUP) is cheaper than one that is
-        moved, which waits for all processors (cgroup_threadgroup_rwsem).
-        """
-        flags, staged = self.next_spare
-        self.next_spare = (0, [])
-        if staged and self.spare is None and not self.manager.layout.v2:
+        """Make the next container's process like the last one's."""
+        kind, self.next_kind = self.next_kind, None
+        if kind is None or self.spare is not None:
+            return
+        self.spares += 1
+        try:
+            group = self.manager.begin(f"spare-{self.spares}", kind.devices)
             try:
-                self.spare = Spare(flags, staged, self.stage)
+                self.spare = Spare(kind, group, self.stage)
             except OSError:
-                self.spare = None  # what is wrong will be said by the next start
+                group.remove()
+                raise
+        except OSError:
+            self.spare = None  # what is wrong will be said by the next start
 
     def do_exec(self, message: dict[str, Any], stdio: list[int]) -> None:
         """Start one more process in a container: its namespaces, its cgroups, its user."""
@@ -214,7 +226,7 @@ class Launcher:
         child = children.Child(self._filter(message["seccomp"]))
         # All other namespaces of the container at once, by its pidfd; the cgroups before them, since their files are
         # not there any more once the mount namespace is the container's.
-        first = entries.Entry(stdio, target.group.procs_files, joined=[(target.pidfd, _EXEC_NAMESPACES)])
+        first = entries.Entry(stdio, target.group.task_files, joined=[(target.pidfd, _EXEC_NAMESPACES)])
         # Only children enter a pid namespace that setns(2) chose, so it is set around the fork and set back.
         sys.setns(target.pidfd, sys.CLONE_NEWPID)
         try:
@@ -276,6 +288,7 @@ class Launcher:
         self._watch(Process(identity, pidfd, read_end, group, container))
 
     def _watch(self, process: Process) -> None:
+        self.starting += 1
         self.processes[process.identity] = process
         for descriptor in (process.report, process.pidfd):
             self.by_descriptor[descriptor] = process
@@ -298,6 +311,7 @@ class Launcher:
         if data:
             process.error += data
             return
+        self.starting -= 1
         self._forget(process.report)
         process.report = -1
         process.started = not process.error

@@ -1,9 +1,9 @@
-"""A first process that is ready before it is asked for: cloned into its namespaces, with /proc and /dev mounted.
+"""A first process that is ready before it is asked for: in its cgroups and namespaces, with /proc and /dev mounted.
 
-Two thirds of what a container's child does depends on nothing that the request says. It is done beforehand, beside
-the container that is running now; the request then finds a process that waits on a socket for its root, its cgroups,
-its network and its program. Where the next container wants other namespaces or mounts, the spare is of no use and
-is killed.
+Most of what a container's child does depends on nothing that the request says. It is done beforehand, for a container
+like the last one, as soon as the launcher has had nothing to do for a moment; the request then finds a process that
+waits on a socket for its root, its network and its program, and a group that wants its limits. Where the next
+container is of another kind, the spare is of no use and is killed.
 """
 
 from __future__ import annotations
@@ -22,29 +22,51 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from container_runtime.cgroups.manager import Group
     from container_runtime.launcher.operations import Step
 
 _ORDER_LIMIT = 1 << 20  # bytes; main.MESSAGE_LIMIT
 
 
+class Kind:
+    """All that a spare is made for; a container of an equal kind can take it."""
+
+    __slots__ = ("cgroup_namespace", "devices", "flags", "staged")
+
+    def __init__(
+        self, flags: int, *, cgroup_namespace: bool, devices: list[dict[str, Any]], staged: list[Step]
+    ) -> None:
+        """``flags`` of clone3, the devices rules of its group, and the steps that are taken beforehand."""
+        self.flags = flags
+        self.cgroup_namespace = cgroup_namespace
+        self.devices = devices
+        self.staged = staged
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Kind) and all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+
+    __hash__ = None  # type: ignore[assignment]  it holds lists
+
+
 class Spare:
     """One waiting process: its pidfd, the pipe of its report, and the socket that it takes its order from."""
 
-    __slots__ = ("channel", "flags", "pidfd", "report", "staged")
+    __slots__ = ("channel", "group", "kind", "pidfd", "report")
 
-    def __init__(self, flags: int, staged: list[Step], stage: str) -> None:
-        """Clone it; returns in the caller only."""
-        self.flags = flags
-        self.staged = staged
+    def __init__(self, kind: Kind, group: Group, stage: str) -> None:
+        """Clone it into ``group``, which becomes its own; returns in the caller only."""
+        self.kind = kind
+        self.group = group
         self.report, write_end = os.pipe2(os.O_CLOEXEC)
         self.channel, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
         for end in (self.channel, theirs):
             end.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, _ORDER_LIMIT)
+        into = group.open()
         try:
-            pid, self.pidfd = sys.clone3(flags)
+            pid, self.pidfd = sys.clone3(kind.flags, into)
             if pid == 0:
                 self.channel.close()
-                _wait_for_order(theirs, write_end, [("stage", stage), *staged])
+                _wait_for_order(theirs, write_end, kind, group.task_files, stage)
         except OSError:
             self.channel.close()
             os.close(self.report)
@@ -52,26 +74,34 @@ class Spare:
         finally:
             theirs.close()
             os.close(write_end)
+            if into is not None:
+                os.close(into)
 
     def order(self, order: dict[str, Any], stdio: list[int]) -> None:
-        """Tell it what to become; its report goes on as that of any container's child."""
+        """Tell it what to become; its report goes on as that of any container's child.
+
+        Raises:
+            OSError: it has died.
+        """
         rights = array.array("i", stdio)
         self.channel.sendmsg([marshal.dumps(order)], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
         self.channel.close()
 
     def discard(self) -> None:
-        """Kill and reap it."""
+        """Kill and reap it, and remove its group."""
         sys.pidfd_send_signal(self.pidfd, _signal.SIGKILL)
         os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
         os.close(self.pidfd)
         os.close(self.report)
         self.channel.close()
+        self.group.remove()
 
 
-def _wait_for_order(channel: _socket.socket, report: int, staged: list[Step]) -> None:
-    """The spare's life: stage, wait, become the container. Does not return."""
+def _wait_for_order(channel: _socket.socket, report: int, kind: Kind, task_files: list[str], stage: str) -> None:
+    """The spare's life: enter, stage, wait, become the container. Does not return."""
     child = children.Child(b"")
-    entries.run_steps(report, staged, child)
+    entries.enter(report, entries.Entry([], task_files, kind.cgroup_namespace))
+    entries.run_steps(report, [("stage", stage), *kind.staged], child)
     os.close(child.root)
     data, ancillary, _, _ = channel.recvmsg(_ORDER_LIMIT, 128, _socket.MSG_CMSG_CLOEXEC)
     if not data:
@@ -81,5 +111,5 @@ def _wait_for_order(channel: _socket.socket, report: int, staged: list[Step]) ->
         stdio.frombytes(content)
     order = marshal.loads(data)  # noqa: S302  from our own launcher, over a socket pair
     child.filter = order["filter"]
-    entry = entries.Entry(list(stdio), order["procs"], order["cgroup_namespace"], order["joined"], order["unshare"])
+    entry = entries.Entry(list(stdio), order["task_files"], joined=order["joined"])
     entries.run(report, entry, order["steps"], child, order["process"])
