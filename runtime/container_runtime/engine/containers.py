@@ -152,6 +152,7 @@ async def start(engine: Engine, container: Container) -> None:
     container.started_at = now()
     container.error, container.oom_killed, container.exit_code = "", False, 0
     _publish(engine, container, "start")
+    engine.networks.prepare_sandbox()
 
 
 def _check_sources(config: Any) -> None:

@@ -77,9 +77,14 @@ def _wire(engine: Engine, container: Container) -> None:
     """Once: its namespace, and the networks that its creation asked for."""
     if container.id in engine.networks.sandboxes:
         return
-    engine.networks.open_sandbox(container.id)
+    wanted = _wanted(container)
+    name, asked = next(iter(wanted.items()), ("", {}))
+    if asked.get("IPAMConfig") or container.body.get("MacAddress"):
+        engine.networks.open_sandbox(container.id)
+    else:
+        engine.networks.take_sandbox(container.id, engine.networks.get(name) if name else None)
     try:
-        for name, asked in _wanted(container).items():
+        for name, asked in wanted.items():
             _join(engine, container, engine.networks.get(name), asked)
     except BaseException:
         release(engine, container)  # all or nothing: the next start tries again

@@ -25,7 +25,7 @@ from container_runtime.kernel import syscalls as sys
 from container_runtime.launcher import child as children
 from container_runtime.launcher import entry as entries
 from container_runtime.launcher import operations
-from container_runtime.launcher.spare import Kind, Spare
+from container_runtime.launcher.spare import Kind, Nursery
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,13 +84,9 @@ class Launcher:
         self.poll.register(channel, select.EPOLLIN)
         self.poll.register(engine, select.EPOLLIN)
         self.alive = True
-        self.spare: Spare | None = None
-        self.next_kind: Kind | None = None  # what the next spare will be
-        self.spares = 0
+        self.nursery = Nursery(self.manager, run_directory + "/stage")
+        self.last_run: dict[str, Any] = {}
         self.starting = 0  # processes that have not reported yet
-        self.stage = run_directory + "/stage"
-        for path in (self.stage, *(self.stage + below for below in operations.STAGED)):
-            os.makedirs(path, 0o700, exist_ok=True)
 
     def _record(self, path: str) -> None:
         """The ledger of the run: written before the group is made."""
@@ -110,7 +106,7 @@ class Launcher:
     def serve(self) -> None:
         """Until the engine has gone; then nothing of the run is left."""
         while self.alive:
-            events = self.poll.poll(None if self.next_kind is None or self.starting else QUIET)
+            events = self.poll.poll(None if self.nursery.wanted is None or self.starting else QUIET)
             if not events:
                 self._prepare_spare()
             for descriptor, _ in events:
@@ -157,19 +153,11 @@ class Launcher:
     def do_run(self, message: dict[str, Any], stdio: list[int]) -> None:
         """Start a container from its config.json."""
         config = message["config"]
-        linux = config["linux"]
-        resources = linux.get("resources") or {}
-        steps = operations.compile_container(config, seccomp=bool(message["seccomp"]), absent=self._absent(linux))
-        flags, joined = operations.clone_flags(linux["namespaces"])
-        cgroup_namespace = operations.has_cgroup_namespace(linux["namespaces"])
-        staged, rest = operations.split_staged(steps)
-        kind = Kind(
-            flags, cgroup_namespace=cgroup_namespace, devices=resources.get("devices") or [], staged=staged
-        )
+        resources = config["linux"].get("resources") or {}
+        kind, steps, rest, joined = self._plan(message)
         program = self._filter(message["seccomp"])
-        spare = self._take_spare(kind)
-        if staged:
-            self.next_kind = kind
+        spare = self.nursery.take(kind)
+        self.last_run = message
         group = self.manager.create(message["id"], resources) if spare is None else spare.group
         try:
             if spare is not None:
@@ -183,37 +171,40 @@ class Launcher:
                 spare.order(order, stdio)
                 self._watch(Process(message["id"], spare.pidfd, spare.report, group, ""))
                 return
-            entry = entries.Entry(stdio, group.task_files, cgroup_namespace, joined)
-            self._clone(message["id"], flags, group, entry, steps, children.Child(program), config["process"], "")
+            entry = entries.Entry(stdio, group.task_files, kind.cgroup_namespace, joined)
+            self._clone(message["id"], kind.flags, group, entry, steps, children.Child(program), config["process"], "")
         except OSError:
             if spare is not None:
                 spare.discard()
             group.remove()
             raise
 
-    def _take_spare(self, kind: Kind) -> Spare | None:
-        """The waiting process, if it is what this container wants."""
-        spare, self.spare = self.spare, None
-        if spare is not None and spare.kind != kind:
-            spare.discard()
-            return None
-        return spare
+    def _plan(
+        self, message: dict[str, Any]
+    ) -> tuple[Kind, list[operations.Step], list[operations.Step], list[tuple[str, int]]]:
+        """What to do for a container: its kind, all steps, those that a spare has still to take, namespaces to join."""
+        linux = message["config"]["linux"]
+        steps = operations.compile_container(
+            message["config"], seccomp=bool(message["seccomp"]), absent=self._absent(linux)
+        )
+        flags, joined = operations.clone_flags(linux["namespaces"])
+        staged, rest = operations.split_staged(steps)
+        kind = Kind(
+            flags,
+            cgroup_namespace=operations.has_cgroup_namespace(linux["namespaces"]),
+            devices=(linux.get("resources") or {}).get("devices") or [],
+            staged=staged,
+        )
+        return kind, steps, rest, joined
 
     def _prepare_spare(self) -> None:
-        """Make the next container's process like the last one's."""
-        kind, self.next_kind = self.next_kind, None
-        if kind is None or self.spare is not None:
-            return
-        self.spares += 1
-        try:
-            group = self.manager.begin(f"spare-{self.spares}", kind.devices)
-            try:
-                self.spare = Spare(kind, group, self.stage)
-            except OSError:
-                group.remove()
-                raise
-        except OSError:
-            self.spare = None  # what is wrong will be said by the next start
+        """Make the next container's process like the last one's.
+
+        The clone makes all our memory copy-on-write: the pages that the next request needs are written to now and not
+        then (2.6 µs each), by going through the last one once more.
+        """
+        self.nursery.prepare()
+        self._plan(marshal.loads(marshal.dumps(self.last_run)))  # noqa: S302  our own
 
     def do_exec(self, message: dict[str, Any], stdio: list[int]) -> None:
         """Start one more process in a container: its namespaces, its cgroups, its user."""

@@ -17,12 +17,13 @@ import os
 from container_runtime.kernel import syscalls as sys
 from container_runtime.launcher import child as children
 from container_runtime.launcher import entry as entries
+from container_runtime.launcher.operations import STAGED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from container_runtime.cgroups.manager import Group
+    from container_runtime.cgroups.manager import Group, Manager
     from container_runtime.launcher.operations import Step
 
 _ORDER_LIMIT = 1 << 20  # bytes; main.MESSAGE_LIMIT
@@ -97,12 +98,53 @@ class Spare:
         self.group.remove()
 
 
+class Nursery:
+    """At most one spare, made like the last container."""
+
+    def __init__(self, manager: Manager, stage: str) -> None:
+        """``stage``: a directory of the run, where each spare, in a namespace of its own, mounts /proc and /dev."""
+        self.wanted: Kind | None = None
+        self._manager = manager
+        self._stage = stage
+        self._spare: Spare | None = None
+        self._count = 0
+        for path in (stage, *(stage + below for below in STAGED)):
+            os.makedirs(path, 0o700, exist_ok=True)
+
+    def take(self, kind: Kind) -> Spare | None:
+        """The waiting process, if it is of this kind; the next one will be, where anything can be done beforehand."""
+        spare, self._spare = self._spare, None
+        if kind.staged:
+            self.wanted = kind
+        if spare is not None and spare.kind != kind:
+            spare.discard()
+            return None
+        return spare
+
+    def prepare(self) -> None:
+        """Make one, unless it is there."""
+        kind, self.wanted = self.wanted, None
+        if kind is None or self._spare is not None:
+            return
+        self._count += 1
+        try:
+            group = self._manager.begin(f"spare-{self._count}", kind.devices)
+            try:
+                self._spare = Spare(kind, group, self._stage)
+            except OSError:
+                group.remove()
+                raise
+        except OSError:
+            self._spare = None  # what is wrong will be said by the next start
+
+
 def _wait_for_order(channel: _socket.socket, report: int, kind: Kind, task_files: list[str], stage: str) -> None:
     """The spare's life: enter, stage, wait, become the container. Does not return."""
     child = children.Child(b"")
     entries.enter(report, entries.Entry([], task_files, kind.cgroup_namespace))
     entries.run_steps(report, [("stage", stage), *kind.staged], child)
     os.close(child.root)
+    # populate()
     data, ancillary, _, _ = channel.recvmsg(_ORDER_LIMIT, 128, _socket.MSG_CMSG_CLOEXEC)
     if not data:
         os._exit(0)  # the launcher has no use for it

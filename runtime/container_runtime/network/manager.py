@@ -14,6 +14,7 @@ from container_runtime.network.dns import NameServer
 from container_runtime.network.egress import Egress
 from container_runtime.network.model import Endpoint, Network
 from container_runtime.network.sandbox import Sandbox
+from container_runtime.network.spare import SpareSandbox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +48,7 @@ class NetworkManager:
         self._outer: dict[int, str] = {}
         self._dead: list[Sandbox] = []
         self._burial: asyncio.TimerHandle | None = None
+        self._spare = SpareSandbox(self._wire_spare, self._bury)
         self._servers: dict[str, NameServer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._egress = Egress(self.backbone, self._may_leave)
@@ -165,6 +167,7 @@ class NetworkManager:
             raise Forbidden(f"{network.name} is a pre-defined network and cannot be removed")
         if network.endpoints:
             raise Conflict(f"error while removing network: network {network.name} has active endpoints")
+        self._spare.forget(network)
         del self._networks[network.id]
         self._servers.pop(network.id).close()
         bridge, subnet = self._bridges.pop(network.id), self._subnets.pop(network.id)
@@ -180,6 +183,34 @@ class NetworkManager:
         if container_id not in self.sandboxes:
             self.sandboxes[container_id] = Sandbox(container_id)
         return self.sandboxes[container_id]
+
+    def take_sandbox(self, container_id: str, first: Network | None) -> None:
+        """The same for a new container that will be connected to ``first`` next, or to nothing: one in waiting is used.
+
+        Any address and hardware address must do; whoever asks for particular ones calls ``open_sandbox``.
+        """
+        bridged = first is None or first.driver == "bridge"
+        spare = self._spare.take(first) if bridged else None
+        if spare is not None:
+            spare.container_id = container_id
+            self.sandboxes[container_id] = spare
+        else:
+            self.open_sandbox(container_id)
+
+    def prepare_sandbox(self) -> None:
+        """To be called after a start: the next container's namespace can be made."""
+        self._spare.prepare_soon()
+
+    def _wire_spare(self, network: Network | None) -> Sandbox:
+        sandbox = Sandbox("")
+        if network is None:
+            return sandbox
+        try:
+            sandbox.ready = self._wire(sandbox, network, None, None)
+        except BaseException:
+            sandbox.close()
+            raise
+        return sandbox
 
     def close_sandbox(self, container_id: str) -> None:
         """Let go of the container's namespace and of its endpoints."""
@@ -228,6 +259,15 @@ class NetworkManager:
             raise Conflict(
                 f"endpoint for container {sandbox.container_id[:12]} already exists in network {network.name}"
             )
+        endpoint, sandbox.ready = sandbox.ready, None
+        if endpoint is None:
+            endpoint = self._wire(sandbox, network, address, mac)
+        endpoint.container_id, endpoint.names = sandbox.container_id, list(names)
+        network.endpoints[sandbox.container_id] = endpoint
+        return endpoint
+
+    def _wire(self, sandbox: Sandbox, network: Network, address: str | None, mac: str | None) -> Endpoint:
+        """An interface between a namespace and a bridge."""
         subnet = self._subnets[network.id]
         number = self._address(network, subnet, address)
         text = pools.dotted(number)
@@ -237,19 +277,8 @@ class NetworkManager:
         self.backbone.attach(outer, interface, sandbox.descriptor, self._bridges[network.id], hardware)
         sandbox.configure(interface, text, subnet.prefix, "" if network.internal else network.gateway)
         sandbox.interfaces += 1
-        endpoint = Endpoint(
-            os.urandom(32).hex(),
-            sandbox.container_id,
-            network.id,
-            text,
-            subnet.prefix,
-            network.gateway,
-            hardware.hex(":"),
-            list(names),
-            interface,
-        )
-        network.endpoints[sandbox.container_id] = endpoint
-        return endpoint
+        identity, mac = os.urandom(32).hex(), hardware.hex(":")
+        return Endpoint(identity, "", network.id, text, subnet.prefix, network.gateway, mac, [], interface)
 
     def _outer_name(self, address: int) -> str:
         """A name for the bridge's end of a container's veth pair, never used before.
@@ -266,6 +295,11 @@ class NetworkManager:
 
     def _address(self, network: Network, subnet: pools.Subnet, wanted: str | None) -> int:
         taken = {pools.number_of(endpoint.address) for endpoint in network.endpoints.values()}
+        spare = self._spare.address_in(network)
+        if spare and (spare == wanted or len(taken) + 4 >= subnet.size):  # it gives way to whoever has need of it
+            self._spare.discard()
+        elif spare:
+            taken.add(pools.number_of(spare))
         if wanted is None:
             number = pools.choose_address(subnet, taken, self._last.get(network.id, 0))
             self._last[network.id] = number
@@ -324,6 +358,7 @@ class NetworkManager:
         for server in self._servers.values():
             server.close()
         self._egress.close()
+        self._spare.discard()
         for container_id in [*self.sandboxes]:
             self.close_sandbox(container_id)
         if self._burial is not None:

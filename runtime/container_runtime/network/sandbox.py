@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from container_runtime.errors import KernelError
 from container_runtime.kernel import namespaces, rtnetlink
+
+if TYPE_CHECKING:
+    from container_runtime.network.model import Endpoint
 
 
 class Sandbox:
@@ -25,6 +29,8 @@ class Sandbox:
             self._netlink.send(rtnetlink.up(1))
         self.path = f"/proc/{os.getpid()}/fd/{self.descriptor}"
         self.interfaces = 0
+        self.ready: Endpoint | None = None
+        """The endpoint that it was wired with before it had a container (``spare``)."""
         self._gateways: dict[str, str] = {}  # by interface; the default route is the first one's
 
     def configure(self, interface: str, address: str, prefix: int, gateway: str) -> None:

@@ -1,22 +1,22 @@
 """Seccomp profiles: Docker's default as an OCI ``linux.seccomp`` object, and compiled to what the kernel loads.
 
-libseccomp compiles in 3 to 10 ms, so each profile is compiled once a machine and kept under the digest of what led
-to it; afterwards the launcher reads a file.
+libseccomp knows the numbers of the calls on each architecture; ``seccomp_bpf`` writes the filter. That takes some
+milliseconds, so each profile is compiled once a machine and kept under the digest of what led to it; afterwards the
+launcher reads a file.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 import os
-import struct
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from container_runtime.errors import EngineError, InvalidParameter
-from container_runtime.oci.seccomp_names import ALWAYS, BY_ARCHITECTURE, BY_CAPABILITY
+from container_runtime.oci.seccomp_bpf import X32, Condition, Rule, Unknown, assemble
+from container_runtime.oci.seccomp_names import ALWAYS, BY_ARCHITECTURE, BY_CAPABILITY, I386_DIRECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,16 @@ _AF_VSOCK = 40  # socket(2): vsock reaches the hypervisor and is not namespaced
 _CLONE_NAMESPACES = 0x7E020000  # the CLONE_NEW* flags of clone(2)
 _PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)  # personality(2): Linux, Linux32, UNAME26, query
 _ENOSYS = 38
-_AUDIT_ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}  # linux/audit.h
+_NATIVE = {"x86_64": "X86_64", "aarch64": "AARCH64"}
+# linux/audit.h; x32 is told from x86-64 by that bit of the number.
+_AUDIT_ARCHITECTURES = {
+    "X86_64": 0xC000003E, "X32": 0xC000003E, "X86": 0x40000003, "AARCH64": 0xC00000B7, "ARM": 0x40000028,
+}  # fmt: skip
+# seccomp(2), SECCOMP_RET_*.
+_ACTIONS = {
+    "SCMP_ACT_ALLOW": 0x7FFF0000, "SCMP_ACT_LOG": 0x7FFC0000, "SCMP_ACT_TRAP": 0x00030000, "SCMP_ACT_KILL": 0x00000000,
+    "SCMP_ACT_KILL_THREAD": 0x00000000, "SCMP_ACT_KILL_PROCESS": 0x80000000,
+}  # fmt: skip
 _ARCHITECTURES = {
     "x86_64": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"],
     "aarch64": ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"],
@@ -34,7 +43,7 @@ _ARCHITECTURES = {
 # The newest call that the profile decides about (futex_requeue, 456). Beyond it ENOSYS is answered, as runc does: a
 # C library that meets EPERM for a call it knows better than we do would not fall back to the older one.
 _NEWEST_KNOWN = 456
-_FORMAT = 1
+_FORMAT = 2
 
 
 def _allow(names: Iterable[str], *arguments: tuple[int, int, str, int]) -> dict[str, Any]:
@@ -100,72 +109,61 @@ def _library() -> Any:
     return pyseccomp
 
 
-def _action(library: Any, name: str, number: int | None) -> int:
-    simple = {"SCMP_ACT_ALLOW": "ALLOW", "SCMP_ACT_KILL": "KILL", "SCMP_ACT_KILL_THREAD": "KILL_THREAD",
-              "SCMP_ACT_KILL_PROCESS": "KILL_PROCESS", "SCMP_ACT_TRAP": "TRAP", "SCMP_ACT_LOG": "LOG"}  # fmt: skip
+def _action(name: str, number: int | None) -> int:
+    """The SECCOMP_RET_* value, seccomp(2)."""
     if name == "SCMP_ACT_ERRNO":
-        return int(library.ERRNO(1 if number is None else number))
-    if name not in simple:
+        return 0x00050000 | ((1 if number is None else number) & 0xFFFF)
+    if name not in _ACTIONS:
         raise InvalidParameter(f"seccomp profile: unknown action {name!r}")
-    return int(getattr(library, simple[name]))
+    return _ACTIONS[name]
 
 
-def _add_rule(library: Any, syscalls: Any, rule: dict[str, Any], default: int) -> None:
-    action = _action(library, rule["action"], rule.get("errnoRet"))
-    if action == default:
-        return  # libseccomp refuses a rule that says what happens anyway
-    try:
-        arguments = [
-            library.Arg(
-                argument["index"],
-                getattr(library, argument["op"].removeprefix("SCMP_CMP_")),
-                argument["value"],
-                argument.get("valueTwo", 0),
-            )
-            for argument in rule.get("args") or []
-        ]
-    except AttributeError as error:
-        raise InvalidParameter(f"seccomp profile: unknown operator ({error})") from None
-    for name in rule["names"]:
-        try:
-            syscalls.add_rule(action, name, *arguments)
-        except (OSError, ValueError):
-            continue  # a call that this libseccomp or this architecture does not know cannot be made either
+def _rule(entry: dict[str, Any]) -> Rule:
+    conditions = [
+        Condition(
+            argument["index"],
+            str(argument["op"]).removeprefix("SCMP_CMP_"),
+            argument["value"],
+            argument.get("valueTwo") or 0,
+        )
+        for argument in entry.get("args") or []
+    ]
+    return Rule(_action(entry["action"], entry.get("errnoRet")), tuple(conditions))
+
+
+def _numbers(library: Any, name: str, architecture: str) -> list[tuple[int, tuple[Condition, ...]]]:
+    """The call's numbers, each with the condition that makes it this call where it is several in one."""
+    resolve = functools.partial(library.resolve_syscall, getattr(library.Arch, architecture))
+    number = resolve(name)
+    for call, first, last in (("socketcall", -101, -120), ("ipc", -201, -224)):
+        # libseccomp's numbers for what i386 did by one call at first (seccomp.h, __PNR_socket and so on): -101 is 1.
+        if last <= number <= first and resolve(call) >= 0:
+            found: list[tuple[int, tuple[Condition, ...]]] = [
+                (resolve(call), (Condition(0, "EQ", first + 1 - number),))
+            ]
+            return found + ([(I386_DIRECT[name], ())] if architecture == "X86" and name in I386_DIRECT else [])
+    # A name that this libseccomp or this architecture does not know is no call that could be made either.
+    return [] if number < 0 else [(number, ())]
 
 
 def _compile(profile: dict[str, Any]) -> bytes:
     library = _library()
-    default = _action(library, profile["defaultAction"], profile.get("defaultErrnoRet"))
-    syscalls = library.SyscallFilter(default)
-    for name in profile.get("architectures") or []:
-        architecture = getattr(library.Arch, name.removeprefix("SCMP_ARCH_"), None)
-        if architecture is None:
-            raise InvalidParameter(f"seccomp profile: unknown architecture {name!r}")
-        if not syscalls.exist_arch(architecture):
-            syscalls.add_arch(architecture)
-    for rule in profile.get("syscalls") or []:
-        _add_rule(library, syscalls, rule, default)
-    with contextlib.suppress(OSError, ValueError):
-        syscalls.set_attr(8, 2)  # SCMP_FLTATR_CTL_OPTIMIZE: a binary tree, where libseccomp has it (2.5)
-    with tempfile.TemporaryFile() as file:
-        syscalls.export_bpf(file)
-        file.seek(0)
-        return _unknown_calls(default) + file.read()
-
-
-def _unknown_calls(default: int) -> bytes:
-    """A prefix that answers ENOSYS to native calls newer than the profile (seccomp(2), struct seccomp_data)."""
-    if _MACHINE not in _AUDIT_ARCHITECTURES or default >> 16 != 0x0005:  # SECCOMP_RET_ERRNO
-        return b""
-    x32 = 0x40000000  # __X32_SYSCALL_BIT: numbers from there on are another ABI's
-    return b"".join(
-        struct.pack("=HBBI", *instruction)
-        for instruction in (
-            (0x20, 0, 0, 4),  # load arch
-            (0x15, 0, 4, _AUDIT_ARCHITECTURES[_MACHINE]),  # another one: on to the filter
-            (0x20, 0, 0, 0),  # load nr
-            (0x35, 2, 0, x32),  # x32: on
-            (0x25, 0, 1, _NEWEST_KNOWN),  # known: on
-            (0x06, 0, 0, 0x00050000 | _ENOSYS),
-        )
-    )
+    default = _action(profile["defaultAction"], profile.get("defaultErrnoRet"))
+    architectures: dict[int, dict[int, list[Rule]]] = {}
+    names = [name.removeprefix("SCMP_ARCH_") for name in profile.get("architectures") or []]
+    native = _NATIVE.get(_MACHINE, "")
+    for architecture in dict.fromkeys([native, *names] if native else names):
+        if architecture not in _AUDIT_ARCHITECTURES or not hasattr(library.Arch, architecture):
+            raise InvalidParameter(f"seccomp profile: unknown architecture 'SCMP_ARCH_{architecture}'")
+        calls = architectures.setdefault(_AUDIT_ARCHITECTURES[architecture], {})
+        for entry in profile.get("syscalls") or []:
+            rule = _rule(entry)
+            if rule.action == default:
+                continue  # what happens anyway
+            for name in entry["names"]:
+                for number, part in _numbers(library, name, architecture):
+                    calls.setdefault(number, []).append(Rule(rule.action, (*part, *rule.conditions)))
+    unknown: dict[int, Unknown] = {}
+    if native and default >> 16 == 0x0005:  # SECCOMP_RET_ERRNO
+        unknown[_AUDIT_ARCHITECTURES[native]] = Unknown(_NEWEST_KNOWN + 1, X32, _action("SCMP_ACT_ERRNO", _ENOSYS))
+    return assemble(architectures, default, unknown)
