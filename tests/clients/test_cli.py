@@ -80,13 +80,19 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
 def held_by(engine: int) -> set[str]:
     """What an engine has made for containers: their control groups, directories and layers.
 
-    Not their processes: those of other engines, which tests beside this one may start, look alike.
+    Not their processes: those of other engines, which tests beside this one may start, look alike. One group in each
+    hierarchy is that of the process that waits for the next container.
     """
     groups = [Path(line.partition(" ")[2]) for line in leftovers.cgroups() if f"run-{engine}-" in line]
     runs = [*Path("/run/pytest-containers").glob(f"run-{engine}-*/containers")]
     layers = [*Path("/var/lib/pytest-containers/layers-of-runs").glob(f"run-{engine}-*")]
     assert runs
-    return {str(entry) for directory in (*groups, *runs, *layers) for entry in directory.iterdir() if entry.is_dir()}
+    held: set[str] = set()
+    for directory in (*groups, *runs, *layers):
+        names = sorted(entry.name for entry in directory.iterdir() if entry.is_dir())
+        waiting = [name for name in names if name.startswith("spare-")][-1:]
+        held |= {f"{directory}/{name}" for name in names if name not in waiting}
+    return held
 
 
 def assert_nothing_is_left(engine: int) -> None:

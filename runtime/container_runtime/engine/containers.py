@@ -149,10 +149,11 @@ async def start(engine: Engine, container: Container) -> None:
         if isinstance(error, OSError):
             raise EngineError(f"cannot start container {container.name}: {error.strerror}: {error.filename}") from None
         raise
+    finally:
+        engine.networks.prepare_sandbox()
     container.started_at = now()
     container.error, container.oom_killed, container.exit_code = "", False, 0
     _publish(engine, container, "start")
-    engine.networks.prepare_sandbox()
 
 
 def _check_sources(config: Any) -> None:
