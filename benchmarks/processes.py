@@ -67,7 +67,7 @@ class LauncherBench:
             hostname=identity[:12],
             root_path=str(self._run.path / "rootfs"),
             cgroups_path="",
-            root_mount={"destination": "/", "type": "overlay", "source": "overlay", "options": options},
+            root_mounts=[{"destination": "/", "type": "overlay", "source": "overlay", "options": options}],
         )
         limits = {"Memory": 256 << 20, "PidsLimit": 100}
         config = generate({}, {"Cmd": ["true"], "HostConfig": limits}, facts)

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from container_runtime.errors import EngineError
+from container_runtime.kernel import userns
 from container_runtime.launcher.spawn import spawn
 from container_runtime.state.rundir import RunDirectory
 
@@ -137,6 +138,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for descriptor in (options.listen_fd, options.lock_fd, options.lifeline_fd):
             if descriptor is not None:
                 os.set_inheritable(descriptor, False)
+        if userns.needed():
+            userns.enter()
         listener = _listen(options.socket) if options.socket else socket.socket(fileno=options.listen_fd)
         run = RunDirectory(options.run_directory, options.lock_fd) if options.run_directory else RunDirectory.create()
         channel, pidfd = spawn(run)

@@ -85,8 +85,7 @@ async def greet(_, writer):
 
 
 def server_in(sandbox):
-    with namespaces.inside(sandbox.descriptor):
-        listener = socket.create_server(("0.0.0.0", 0))
+    listener = namespaces.inside(sandbox.descriptor, lambda: socket.create_server(("0.0.0.0", 0)))
     return asyncio.start_server(greet, sock=listener), listener.getsockname()[1]
 
 

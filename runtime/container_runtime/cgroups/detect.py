@@ -118,7 +118,9 @@ def detect(mountinfo: str | None = None, membership: str | None = None) -> Layou
         if controller in mounts_v1 and controller in own_v1:
             point, root = mounts_v1[controller]
             directory = below_mount(point, root, own_v1[controller])
-            v1[controller] = directory if os.path.isdir(directory) else point  # noqa: PTH112  pathlib is too heavy here
+            directory = directory if os.path.isdir(directory) else point  # noqa: PTH112  pathlib is too heavy here
+            if os.access(directory, os.W_OK):
+                v1[controller] = directory
     if v1 or mount_v2 is None:
         return Layout(v1, "", frozenset())
     point, root = mount_v2

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from container_runtime.engine import accounts, lifecycle, names, sandboxes, specgen, streams, unsupported
 from container_runtime.engine.container import Container, now
 from container_runtime.errors import Conflict, EngineError, InvalidParameter, NotFound, StartError
+from container_runtime.kernel import userns
 from container_runtime.oci.seccomp import compile_profile, default_profile
 from container_runtime.state.paths import data_home
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from container_runtime.engine.core import Engine
     from container_runtime.launcher.client import Exit
@@ -66,15 +68,22 @@ def _escape(path: str) -> str:
     return path.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
 
 
-def _root_mount(engine: Engine, container: Container) -> Mount:
-    layer = engine.run.layers / container.id
-    lower = ":".join(_escape(path) for path in engine.images.lower_directories(container.image))
-    return {
-        "destination": "/",
-        "type": "overlay",
-        "source": "overlay",
-        "options": [f"lowerdir={lower}", f"upperdir={layer}/upper", f"workdir={layer}/work", "volatile"],
-    }
+def _root_mounts(engine: Engine, container: Container) -> list[Mount]:
+    """The root filesystem: one overlay as a rule, several for the host image of an ordinary user."""
+    mounts: list[Mount] = []
+    for destination, directories in engine.images.parts(container.image):
+        layer = _layer(engine, container, destination)
+        lower = ":".join(_escape(path) for path in directories)
+        options = [f"lowerdir={lower}", f"upperdir={layer}/upper", f"workdir={layer}/work", "volatile"]
+        if userns.active():
+            options.append("userxattr")
+        mounts.append({"destination": destination, "type": "overlay", "source": "overlay", "options": options})
+    return mounts
+
+
+def _layer(engine: Engine, container: Container, destination: str) -> Path:
+    """The directory of the writable layer of a part of the root."""
+    return engine.run.layers / container.id / destination.strip("/").replace("/", "%")
 
 
 def _generate(engine: Engine, container: Container) -> Any:
@@ -85,7 +94,7 @@ def _generate(engine: Engine, container: Container) -> Any:
         hostname=container.hostname,
         root_path=str(engine.root_path),
         cgroups_path=f"pytest-containers-{engine.run.path.name}/{container.id}",
-        root_mount=_root_mount(engine, container),
+        root_mounts=_root_mounts(engine, container),
         files=sandboxes.files(container),
         network=sandboxes.namespace(engine, container),
         passwd=passwd,
@@ -130,11 +139,7 @@ async def start(engine: Engine, container: Container) -> None:
     container.state = lifecycle.STARTING
     try:
         sandboxes.prepare(engine, container)
-        layer = engine.run.layers / container.id
-        if container.ended.done():  # overlayfs marks the work directory of a volatile mount, and takes it only once
-            await asyncio.to_thread(shutil.rmtree, layer / "work", ignore_errors=True)
-        for path in (layer, layer / "upper", layer / "work"):
-            path.mkdir(mode=0o755, exist_ok=True)
+        await _prepare_layers(engine, container)
         config = _generate(engine, container)
         _check_sources(config)
         container.process = config["process"]
@@ -154,6 +159,15 @@ async def start(engine: Engine, container: Container) -> None:
     container.started_at = now()
     container.error, container.oom_killed, container.exit_code = "", False, 0
     _publish(engine, container, "start")
+
+
+async def _prepare_layers(engine: Engine, container: Container) -> None:
+    for destination, _ in engine.images.parts(container.image):
+        layer = _layer(engine, container, destination)
+        if container.ended.done():  # overlayfs marks the work directory of a volatile mount, and takes it only once
+            await asyncio.to_thread(shutil.rmtree, layer / "work", ignore_errors=True)
+        for path in (layer, layer / "upper", layer / "work"):
+            path.mkdir(mode=0o755, exist_ok=True)
 
 
 def _check_sources(config: Any) -> None:

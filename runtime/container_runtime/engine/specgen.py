@@ -30,7 +30,8 @@ class Facts:
     hostname: str
     root_path: str
     cgroups_path: str
-    root_mount: Mount | None = None
+    root_mounts: Sequence[Mount] = ()
+    """Of the root filesystem, the first at "/"."""
     files: Mapping[str, str] = field(default_factory=dict[str, str])
     """Destination in the container -> file on the host: hosts, hostname, resolv.conf."""
     network: Namespace | None = field(default_factory=lambda: {"type": "network"})
@@ -226,8 +227,7 @@ def generate(image: Mapping[str, Any], body: Mapping[str, Any], facts: Facts) ->
     _, seccomp, masked = security(host.get("SecurityOpt"))
     masked = masked and not privileged
     mounts = all_mounts(host, asked_mounts(host), facts.files)
-    if facts.root_mount is not None:
-        mounts.insert(0, facts.root_mount)
+    mounts[:0] = facts.root_mounts
     config: Config = {
         "ociVersion": "1.2.0",
         "hostname": facts.hostname,

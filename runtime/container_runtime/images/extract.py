@@ -16,8 +16,9 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from container_runtime.images.files import OPAQUE
+from container_runtime.images.files import opaque_attribute
 from container_runtime.images.tarstream import BadArchive, HashingReader, decompress, open_archive
+from container_runtime.kernel import userns
 from container_runtime.kernel.openat2 import Root, clean, split
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ class Extractor:
     def _mark_opaque(self, parent: int, name: str) -> None:
         descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
         try:
-            os.setxattr(descriptor, OPAQUE, b"y")
+            os.setxattr(descriptor, opaque_attribute(), b"y")
         finally:
             os.close(descriptor)
 
@@ -225,6 +226,8 @@ class Extractor:
     def _node(self, member: tarfile.TarInfo, parent: int, name: str) -> None:
         kind = stat.S_IFIFO if member.isfifo() else stat.S_IFCHR if member.ischr() else stat.S_IFBLK
         device = 0 if member.isfifo() else os.makedev(member.devmajor, member.devminor)
+        if not member.isfifo() and userns.active():
+            return  # device nodes are for the machine's root, and would open nothing in a container
         os.mknod(name, kind | 0o600, device, dir_fd=parent)
         self._metadata_by_name(parent, name, member)
 
@@ -314,5 +317,5 @@ def extract_layer(
     """
     reader = HashingReader(decompress(stream))
     with Root(directory) as root:
-        Extractor(root, lower, owners=os.geteuid() == 0, stop=stop).run(reader)
+        Extractor(root, lower, owners=os.geteuid() == 0 and userns.mapped_ids() != 1, stop=stop).run(reader)
     return reader.finish(), reader.size

@@ -11,12 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from container_runtime.errors import EngineError
+from container_runtime.kernel import userns
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-OPAQUE = "trusted.overlay.opaque"
-"""The attribute, with value "y", of a directory through which lower layers do not show (overlayfs.rst)."""
+
+def opaque_attribute() -> str:
+    """The attribute, with value "y", of a directory through which lower layers do not show (overlayfs.rst).
+
+    ``trusted`` ones are for the machine's root; mounts of others have the option ``userxattr``.
+    """
+    return "user.overlay.opaque" if userns.active() else "trusted.overlay.opaque"
+
 
 _HINTS = {
     errno.ENOSPC: "free some space there, or set PYTEST_CONTAINERS_DATA to a directory with more",

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from container_runtime.errors import EngineError
-from container_runtime.images.files import OPAQUE, remove_tree, storage_errors
+from container_runtime.images.files import opaque_attribute, remove_tree, storage_errors
 from container_runtime.images.model import MACHINES, Image, image_of, sha256
+from container_runtime.kernel import userns
 from container_runtime.state.paths import data_home, private_directory, runtime_home
 
 NAME = "docker.io/library/host:latest"
@@ -88,7 +89,7 @@ def layer(own: tuple[Path, ...]) -> Path:
 def _place() -> Path:
     """A directory of the user on another filesystem than ``/``."""
     root = Path("/").stat().st_dev
-    candidates = (runtime_home, lambda: private_directory(Path(f"/dev/shm/pytest-containers-{os.geteuid()}")))  # noqa: S108
+    candidates = (runtime_home, lambda: private_directory(Path(f"/dev/shm/pytest-containers-{userns.outer_user()}")))  # noqa: S108
     for candidate in candidates:
         with suppress(EngineError):
             path = candidate()
@@ -139,7 +140,7 @@ def build(entries: dict[str, Hidden], directory: Path) -> None:
             os.chown(path, entry.uid, entry.gid)
         path.chmod(entry.mode)
         if entry.kind == "empty":
-            os.setxattr(path, OPAQUE, b"y")
+            os.setxattr(path, opaque_attribute(), b"y")
 
 
 def _imitate(path: Path, status: os.stat_result) -> None:

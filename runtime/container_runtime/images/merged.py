@@ -9,7 +9,7 @@ from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from container_runtime.images.files import OPAQUE
+from container_runtime.images.files import opaque_attribute
 from container_runtime.kernel import syscalls
 from container_runtime.kernel.openat2 import read_regular
 
@@ -125,6 +125,6 @@ def _look(stack: ExitStack, directories: list[int], name: str) -> _Found | None:
 def _is_opaque(descriptor: int) -> bool:
     try:
         # Through /proc, because attributes of an O_PATH descriptor cannot be read (EBADF).
-        return os.getxattr(f"/proc/self/fd/{descriptor}", OPAQUE) == b"y"
+        return os.getxattr(f"/proc/self/fd/{descriptor}", opaque_attribute()) == b"y"
     except OSError:
         return False

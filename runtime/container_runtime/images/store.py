@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from threading import Lock
 from typing import IO, TYPE_CHECKING, Any
 
 from container_runtime.errors import Conflict, EngineError, InvalidParameter, NotFound
-from container_runtime.images import host
+from container_runtime.images import host, host_parts
 from container_runtime.images.content import Content
 from container_runtime.images.files import as_list, as_object, remove_tree, storage_errors
 from container_runtime.images.merged import MergedView
 from container_runtime.images.model import Image, chain_ids
 from container_runtime.images.reference import Reference, parse
+from container_runtime.kernel import userns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
     from typing import TypeAlias
 
     _Answers: TypeAlias = list[dict[str, str]]  # the class has a method of that name
@@ -41,6 +42,7 @@ class ImageStore:
         self._content = Content(root / "images")
         self._host = host.image(os.environ.get("PATH", ""))
         self._host_layer: Path | None = None
+        self._host_parts: list[host_parts.Part] | None = None
         self._host_lock = Lock()
 
     def close(self) -> None:
@@ -275,7 +277,18 @@ class ImageStore:
 
     # Layers that come from no registry
 
+    def parts(self, image: Image) -> list[tuple[str, tuple[str, ...]]]:
+        """Where in the container which lower directories are laid, in the order of mounting; the first is "/"."""
+        if image.id == self._host.id and userns.active():
+            with self._host_lock:
+                if self._host_parts is None or not Path(self._host_parts[0].lower[0]).is_dir():
+                    self._host_parts = host_parts.parts((self._root.resolve(),))
+                return [*self._host_parts]
+        return [("/", self.lower_directories(image))]
+
     def _host_directories(self) -> tuple[str, ...]:
+        if userns.active():
+            return (self.parts(self._host)[0][1][0], "/")
         with self._host_lock:
             if self._host_layer is None or not self._host_layer.is_dir():
                 self._host_layer = host.layer((self._root.resolve(),))

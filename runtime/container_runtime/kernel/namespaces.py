@@ -1,17 +1,24 @@
-"""Network namespaces without names: they live as long as a descriptor, a socket or a process of theirs."""
+"""Network namespaces without names: they live as long as a descriptor, a socket or a process of theirs.
+
+As root the calling thread goes in and comes back. In a user namespace nobody may come back to the machine's network
+(setns(2) wants CAP_SYS_ADMIN in the namespace that owns it), so there one thread, which never does, goes in for all.
+"""
 
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+import queue
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from container_runtime.errors import KernelError
-from container_runtime.kernel import syscalls
+from container_runtime.kernel import syscalls, userns
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable
 
+T = TypeVar("T")
 _OWN = "/proc/thread-self/ns/net"
 
 
@@ -19,36 +26,76 @@ def _open_own() -> int:
     return os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
 
 
-@contextmanager
-def inside(namespace: int) -> Generator[None, None, None]:
-    """The calling thread is in the network namespace of the descriptor while the block runs."""
+class _Traveller:
+    """The thread that has left the machine's network for good."""
+
+    def __init__(self) -> None:
+        self._work: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = queue.SimpleQueue()
+        threading.Thread(target=self._serve, name="networks", daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            function, future = self._work.get()
+            try:
+                future.set_result(function())
+            except BaseException as error:  # noqa: BLE001  it is the caller's
+                future.set_exception(error)
+
+    def call(self, function: Callable[[], T]) -> T:
+        future: Future[T] = Future()
+        self._work.put((function, future))
+        return future.result()
+
+
+_traveller: _Traveller | None = None
+_starting = threading.Lock()
+
+
+def _away(function: Callable[[], T]) -> T:
+    """Call where the network namespace may be changed and is the machine's again afterwards, for whoever called."""
+    global _traveller  # noqa: PLW0603  one thread for the process, made when it is needed
+    if userns.active():
+        with _starting:
+            if _traveller is None:
+                _traveller = _Traveller()
+        return _traveller.call(function)
     before = _open_own()
     try:
-        syscalls.setns(namespace, syscalls.CLONE_NEWNET)
         try:
-            yield
+            return function()
         finally:
             syscalls.setns(before, syscalls.CLONE_NEWNET)
     finally:
         os.close(before)
 
 
-@contextmanager
-def new_network() -> Generator[int, None, None]:
-    """A new network namespace, which the calling thread is in while the block runs; its descriptor is the caller's.
+def inside(namespace: int, function: Callable[[], T]) -> T:
+    """Call ``function`` in the network namespace of the descriptor; it may take a millisecond at most."""
+
+    def enter() -> T:
+        syscalls.setns(namespace, syscalls.CLONE_NEWNET)
+        return function()
+
+    return _away(enter)
+
+
+def new_network(function: Callable[[], T]) -> tuple[int, T]:
+    """A new network namespace: its descriptor, which is the caller's, and what ``function`` returned in it.
 
     Raises:
         KernelError: no right to make one.
     """
-    before = _open_own()
-    try:
+
+    def make() -> tuple[int, T]:
         try:
             syscalls.unshare(syscalls.CLONE_NEWNET)
         except OSError as error:
             raise KernelError("make a network namespace", "", error.errno or 1, "root is needed") from None
+        descriptor = _open_own()
         try:
-            yield _open_own()
-        finally:
-            syscalls.setns(before, syscalls.CLONE_NEWNET)
-    finally:
-        os.close(before)
+            return descriptor, function()
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+    return _away(make)

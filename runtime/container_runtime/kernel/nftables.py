@@ -99,19 +99,30 @@ def _boundary(kind: int, sequence: int) -> bytes:
 
 def ruleset(base: str, prefix: int, uplink: str, port: int) -> bytes:
     """The batch: ``base/prefix`` and what comes from ``uplink`` is left alone, other TCP is redirected to ``port``."""
-    hook = _nest(4, _number(1, 0), _number(2, _DSTNAT_PRIORITY))
-    chain = _text(1, TABLE) + _text(3, CHAIN) + hook + _number(5, 1) + _text(7, "nat")
-    rules = [
-        _meta(_IIFNAME) + _equals(uplink.encode().ljust(16, b"\0")) + _return(),
-        _expression("fib", _number(1, _REGISTER), _number(2, _FIB_ADDRTYPE), _number(3, _FIB_DADDR))
-        + _equals(struct.pack("=I", _RTN_LOCAL))
-        + _return(),
-        _destination_in(base, prefix) + _return(),
+    return _batch(
+        [
+            _meta(_IIFNAME) + _equals(uplink.encode().ljust(16, b"\0")) + _return(),
+            _expression("fib", _number(1, _REGISTER), _number(2, _FIB_ADDRTYPE), _number(3, _FIB_DADDR))
+            + _equals(struct.pack("=I", _RTN_LOCAL))
+            + _return(),
+            _destination_in(base, prefix) + _return(),
+            _redirected(port),
+        ]
+    )
+
+
+def _redirected(port: int) -> bytes:
+    return (
         _meta(_L4PROTO)
         + _equals(bytes([_TCP]))
         + _expression("immediate", _number(1, _REGISTER), _nest(2, _attribute(1, struct.pack("!H", port))))
-        + _expression("redir", _number(1, _REGISTER)),
-    ]
+        + _expression("redir", _number(1, _REGISTER))
+    )
+
+
+def _batch(rules: list[bytes]) -> bytes:
+    hook = _nest(4, _number(1, 0), _number(2, _DSTNAT_PRIORITY))
+    chain = _text(1, TABLE) + _text(3, CHAIN) + hook + _number(5, 1) + _text(7, "nat")
     flags = _REQUEST | _ACK | _CREATE
     messages = [_boundary(_BATCH_BEGIN, 1), _message(_NEWTABLE, 2, flags, _text(1, TABLE))]
     messages.append(_message(_NEWCHAIN, 3, flags, chain))
@@ -149,3 +160,8 @@ def install(batch: bytes, messages: int) -> None:
 def redirect(base: str, prefix: int, uplink: str, port: int) -> None:
     """Load the ruleset into the calling thread's network namespace."""
     install(ruleset(base, prefix, uplink, port), 6)
+
+
+def redirect_all(port: int) -> None:
+    """Redirect all TCP that arrives in the calling thread's network namespace."""
+    install(_batch([_redirected(port)]), 3)

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 _PATH_ONLY = os.O_PATH
 _DIRECTORY = os.O_DIRECTORY
 _MOST_LINKS = 40  # MAXSYMLINKS of the kernel, path_resolution(7)
+# statvfs(3) flags (bits/statvfs.h) as those of mount(2).
+_LOCKED_BITS = (
+    (1, sys.MS_RDONLY),
+    (2, sys.MS_NOSUID),
+    (4, sys.MS_NODEV),
+    (8, sys.MS_NOEXEC),
+    (1024, sys.MS_NOATIME),
+    (2048, sys.MS_NODIRATIME),
+    (4096, sys.MS_RELATIME),
+)
 _LOCKED_FLAGS = sys.MS_NOSUID | sys.MS_NODEV | sys.MS_NOEXEC
 
 
@@ -121,7 +131,7 @@ class Child:
             target = self._in_root(path)
             where = f"/proc/self/fd/{target}"
         if rest or (bind and clear):
-            sys.mount(None, where, None, sys.MS_BIND | sys.MS_REMOUNT | rest)
+            remount(where, sys.MS_BIND | sys.MS_REMOUNT | rest)
         for propagation in propagations:
             sys.mount(None, where, None, propagation)
         os.close(target)
@@ -138,6 +148,14 @@ class Child:
                 os.chown(name, uid, gid, dir_fd=parent, follow_symlinks=False)
         finally:
             os.close(parent)
+
+    def bind_device(self, path: str) -> None:
+        """A device node of the machine, at the same place; with no node there, none."""
+        if not os.path.exists(path):
+            return
+        target = self._target(path, directory=False)
+        sys.mount(path, f"/proc/self/fd/{target}", None, sys.MS_BIND)
+        os.close(target)
 
     def symlink(self, target: str, path: str) -> None:
         """One of the links that runtime-linux.md asks for."""
@@ -263,7 +281,11 @@ class Child:
         """Supplementary groups, group and user; ``keep`` keeps permitted capabilities for the ambient ones."""
         if keep:
             sys.prctl(sys.PR_SET_KEEPCAPS, 1)
-        os.setgroups(groups)
+        try:
+            os.setgroups(groups)
+        except PermissionError:  # with one mapped id (user_namespaces(7), /proc/PID/setgroups)
+            if groups:
+                raise
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
 
@@ -281,6 +303,18 @@ class Child:
     def directory(self, path: str) -> None:
         """The working directory, entered with the user's own rights."""
         os.chdir(path)
+
+
+def remount(where: str, flags: int) -> None:
+    """Change the flags of a mount; those that it has and that we may not take off stay (user_namespaces(7))."""
+    try:
+        sys.mount(None, where, None, flags)
+    except PermissionError:
+        has = os.statvfs(where).f_flag
+        for bit, flag in _LOCKED_BITS:
+            if has & bit:
+                flags |= flag
+        sys.mount(None, where, None, flags)
 
 
 def _rlimit(value: int) -> int:

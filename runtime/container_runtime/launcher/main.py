@@ -22,6 +22,7 @@ import sys as python
 
 from container_runtime.cgroups.manager import Manager
 from container_runtime.kernel import syscalls as sys
+from container_runtime.kernel import userns
 from container_runtime.launcher import child as children
 from container_runtime.launcher import entry as entries
 from container_runtime.launcher import operations
@@ -185,7 +186,10 @@ class Launcher:
         """What to do for a container: its kind, all steps, those that a spare has still to take, namespaces to join."""
         linux = message["config"]["linux"]
         steps = operations.compile_container(
-            message["config"], seccomp=bool(message["seccomp"]), absent=self._absent(linux)
+            message["config"],
+            seccomp=bool(message["seccomp"]),
+            absent=self._absent(linux),
+            own_users=userns.mapped_ids(),
         )
         flags, joined = operations.clone_flags(linux["namespaces"])
         staged, rest = operations.split_staged(steps)
@@ -365,8 +369,10 @@ class Launcher:
 
 
 def main() -> None:
-    """Entry: ``argv`` is the socket's descriptor, the engine's pidfd, the run directory."""
+    """Entry: ``argv`` is the socket's descriptor, the engine's pidfd, the run directory, user and ids (``userns``)."""
     channel, engine, run_directory = int(python.argv[2]), int(python.argv[3]), python.argv[4]
+    if len(python.argv) > 5:
+        userns.adopt(int(python.argv[5]), int(python.argv[6]))
     for name in os.listdir("/proc/self/fd"):
         try:  # the run's lock, and whatever pytest was started with: none of it is for containers
             if int(name) > 2:

@@ -76,6 +76,8 @@ _DEV_LINKS = (
     ("/dev/ptmx", "pts/ptmx"),
 )
 
+_DEV_LINK_STEPS: list[Step] = [("symlink", target, path) for path, target in _DEV_LINKS]
+
 # linux/capability.h, by number.
 CAPABILITIES = (
     "CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP "
@@ -93,6 +95,7 @@ _RLIMITS = (
     "RLIMIT_MEMLOCK RLIMIT_AS RLIMIT_LOCKS RLIMIT_SIGPENDING RLIMIT_MSGQUEUE RLIMIT_NICE RLIMIT_RTPRIO RLIMIT_RTTIME"
 ).split()
 
+_GROUP_TTY = 5  # of Debian's base-passwd, and of the defaults of runc
 _LOWERDIR_PAGE = 3900  # mount(2) takes one page of options; the rest of it is for upperdir, workdir and flags
 
 
@@ -174,17 +177,32 @@ def _mount_step(entry: dict[str, Any]) -> Step:
     return ("mount", entry["destination"], kind, entry.get("source") or kind, flags, clear, data, propagations)
 
 
-def _device_steps(config: dict[str, Any]) -> list[Step]:
+def _as_user(entry: dict[str, Any], ids: int, *, own_network: bool) -> dict[str, Any]:
+    """A mount as a user namespace allows it.
+
+    devpts takes no group that is not mapped (EINVAL); sysfs shows a network, and is for who owns that (EPERM).
+    """
+    options = entry.get("options") or []
+    if entry.get("type") == "devpts" and ids <= _GROUP_TTY:
+        return {**entry, "options": [option for option in options if option != f"gid={_GROUP_TTY}"]}
+    if entry.get("type") == "sysfs" and not own_network:
+        return {**entry, "type": "bind", "source": "/sys", "options": ["rbind", *options]}
+    return entry
+
+
+def _device_steps(config: dict[str, Any], *, own_users: bool) -> list[Step]:
     if not any(entry["destination"] == "/dev" and entry.get("type") == "tmpfs" for entry in config.get("mounts") or []):
         return []
+    if own_users:  # mknod(2) is for the machine's root, so the machine's own nodes are bound
+        devices = [*DEFAULT_DEVICES, *((one["path"],) for one in config["linux"].get("devices") or [])]
+        return [("bind_device", device[0]) for device in devices] + _DEV_LINK_STEPS
     steps: list[Step] = [("device", path, "c", major, minor, 0o666, 0, 0) for path, major, minor in DEFAULT_DEVICES]
     for device in config["linux"].get("devices") or []:
         mode = device.get("fileMode") or 0o666
         owner = (device.get("uid") or 0, device.get("gid") or 0)
         kind = "c" if device["type"] == "u" else device["type"]
         steps.append(("device", device["path"], kind, device.get("major") or 0, device.get("minor") or 0, mode, *owner))
-    steps += [("symlink", target, path) for path, target in _DEV_LINKS]
-    return steps
+    return steps + _DEV_LINK_STEPS
 
 
 def _process_steps(process: dict[str, Any]) -> list[Step]:
@@ -224,16 +242,22 @@ def identity_steps(process: dict[str, Any], *, seccomp: bool) -> list[Step]:
     return steps
 
 
-def compile_container(config: dict[str, Any], *, seccomp: bool, absent: frozenset[str] = frozenset()) -> list[Step]:
+def compile_container(
+    config: dict[str, Any], *, seccomp: bool, absent: frozenset[str] = frozenset(), own_users: int = 0
+) -> list[Step]:
     """All steps between clone3 and execve for one container.
 
     ``absent``: paths below /proc and /sys that this kernel does not have, so that nothing need be hidden there.
+    ``own_users``: how many ids there are where the launcher is in a user namespace of its own, else 0.
     """
     linux = config["linux"]
     mounts = config.get("mounts") or []
     steps = _root_steps(config)
+    if own_users:
+        own_network = any(one["type"] == "network" for one in linux["namespaces"])
+        mounts = [_as_user(entry, own_users, own_network=own_network) for entry in mounts]
     steps += [_mount_step(entry) for entry in mounts if entry["destination"] != "/"]
-    steps += _device_steps(config)
+    steps += _device_steps(config, own_users=bool(own_users))
     if config.get("hostname"):
         steps.append(("hostname", config["hostname"]))
     if config.get("domainname"):
@@ -260,7 +284,7 @@ def split_staged(steps: list[Step]) -> tuple[list[Step], list[Step]]:
         step
         for step in steps
         if (step[0] == "mount" and _below(step[1]) and not step[4] & sys.MS_BIND and not step[7])
-        or (step[0] in {"device", "read_only", "mask"} and _below(step[1]))
+        or (step[0] in {"device", "bind_device", "read_only", "mask"} and _below(step[1]))
         or (step[0] == "symlink" and _below(step[2]))
     ]
     heads = [step[1] for step in staged if step[0] == "mount" and step[1] in STAGED]

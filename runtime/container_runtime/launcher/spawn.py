@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from container_runtime.errors import KernelError
-from container_runtime.kernel import syscalls
+from container_runtime.kernel import syscalls, userns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,11 +28,13 @@ def spawn(run_directory: RunDirectory) -> tuple[socket.socket, int]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     for end in (ours, theirs):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
-        if os.geteuid() == 0:
+        if not userns.active():
             end.setsockopt(socket.SOL_SOCKET, 32, _BUFFER)  # SO_SNDBUFFORCE, socket(7): beyond wmem_max
     own = syscalls.pidfd_open(os.getpid())
     root = str(Path(__file__).parent.parent.parent)
     arguments = [sys.executable, "-I", "-S", "-c", _BOOT, root, str(theirs.fileno()), str(own), str(run_directory.path)]
+    if userns.active():
+        arguments += [str(userns.outer_user()), str(userns.mapped_ids())]
     argv = [os.fsencode(argument) for argument in arguments]
     environ = [b"PATH=" + os.fsencode(os.environ.get("PATH", os.defpath)), b"PYTHONDONTWRITEBYTECODE="]
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)

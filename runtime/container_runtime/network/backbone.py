@@ -10,11 +10,16 @@ import os
 import socket
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from container_runtime.errors import EngineError, Forbidden, KernelError
-from container_runtime.kernel import namespaces, rtnetlink
+from container_runtime.kernel import namespaces, rtnetlink, userns
 from container_runtime.network.pools import Subnet, free_blocks
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 _EEXIST = 17
 _SYSCTL = Path("/proc/sys/net")  # proc_sys(5): it shows the settings of the opener's namespace
 
@@ -32,19 +37,31 @@ class Backbone:
         self.pool = pool
         self.blocks: list[Subnet] = []
         self.own_address = ""
-        self._machine = rtnetlink.Netlink()
-        with namespaces.new_network() as descriptor:
-            self.namespace = descriptor
-            self._inner = rtnetlink.Netlink()
-            self._inner.send(rtnetlink.up(1))
-            _set_up_forwarding()
+        self.outer, self._machine = self._machine_side()
+        self.namespace, self._inner = namespaces.new_network(_new_inner)
         self.name = f"pc{os.getpid() % 10**6:x}{os.urandom(2).hex()}"
         self._index = self._tie()
         self.uplink = self._claim_first()
 
     def _tie(self) -> int:
         self._machine.send(rtnetlink.veth(self.name, "uplink", self.namespace))
-        return rtnetlink.index_of(self.name)
+        return self._outside(lambda: rtnetlink.index_of(self.name))
+
+    @staticmethod
+    def _machine_side() -> tuple[int, rtnetlink.Netlink]:
+        """What the veth pair ties us to: the machine's own namespace (-1), which only root may change.
+
+        An ordinary user gets a stand-in, in which everything is as it would be on the machine, and to whose addresses
+        only the engine itself connects (``egress``, ``forwards``).
+        """
+        if not userns.active():
+            return -1, rtnetlink.Netlink()
+        descriptor, netlink = namespaces.new_network(rtnetlink.Netlink)
+        netlink.send(rtnetlink.up(1))
+        return descriptor, netlink
+
+    def _outside(self, function: Callable[[], T]) -> T:
+        return function() if self.outer < 0 else namespaces.inside(self.outer, function)
 
     def _claim_first(self) -> Subnet:
         """The first block; its last four addresses are those of the veth pair: the machine's and ours."""
@@ -52,8 +69,7 @@ class Backbone:
         pair = _pair_of(block)
         self.machine_address = pair.address(1)
         self._machine.send(rtnetlink.address(self._index, self.machine_address, 30))
-        with namespaces.inside(self.namespace):
-            self.uplink_index = rtnetlink.index_of("uplink")
+        self.uplink_index = namespaces.inside(self.namespace, lambda: rtnetlink.index_of("uplink"))
         self._inner.send(
             rtnetlink.up(self.uplink_index),
             rtnetlink.address(self.uplink_index, self.own_address, 30),
@@ -115,8 +131,7 @@ class Backbone:
         What comes in by it is routed by a table of its own, in which nothing of other bridges is.
         """
         self._inner.send(rtnetlink.bridge(name))
-        with namespaces.inside(self.namespace):
-            index = rtnetlink.index_of(name)
+        index = namespaces.inside(self.namespace, lambda: rtnetlink.index_of(name))
         table, gateway = 1000 + number, subnet.address(1)
         requests = [
             rtnetlink.address(index, gateway, subnet.prefix),
@@ -137,14 +152,11 @@ class Backbone:
         self._inner.send(rtnetlink.removed(rtnetlink.address(index, subnet.address(1), subnet.prefix)))
 
     def remove_bridge(self, index: int) -> None:
-        """Delete a bridge; blocks for some 20 ms, so threads do it."""
-        with namespaces.inside(self.namespace):
-            self._delete(index)
+        """Delete a bridge, or a veth pair; blocks for some 20 ms, so threads do it.
 
-    @staticmethod
-    def _delete(index: int) -> None:
-        """By a socket of its own: two threads that wait at one take each other's answers, and then wait for ever."""
-        netlink = rtnetlink.Netlink()
+        By a socket of its own: two threads that wait at one take each other's answers, and then wait for ever.
+        """
+        netlink = namespaces.inside(self.namespace, rtnetlink.Netlink)
         try:
             netlink.send(rtnetlink.delete_link(index))
         finally:
@@ -157,19 +169,17 @@ class Backbone:
     def silence(self, name: str) -> None:
         """Take the bridge's end of a veth pair down, where it is still there."""
         with suppress(OSError, KernelError):
-            with namespaces.inside(self.namespace):
-                index = rtnetlink.index_of(name)
+            index = namespaces.inside(self.namespace, lambda: rtnetlink.index_of(name))
             self._inner.send(rtnetlink.down(index))
 
     def detach(self, name: str) -> None:
         """Delete a veth pair; blocks for some 20 ms, so threads do it."""
-        with namespaces.inside(self.namespace):
-            self._delete(rtnetlink.index_of(name))
+        self.remove_bridge(namespaces.inside(self.namespace, lambda: rtnetlink.index_of(name)))
 
-    def listen(self, address: str, port: int, kind: socket.SocketKind) -> socket.socket:
-        """A bound, non-blocking socket inside."""
-        with namespaces.inside(self.namespace):
-            server = socket.socket(socket.AF_INET, kind)
+    def listen(self, address: str, port: int, kind: socket.SocketKind, *, outside: bool = False) -> socket.socket:
+        """A bound, non-blocking socket inside; ``outside``: in the stand-in for the machine, where there is one."""
+        namespace = self.outer if outside and self.outer >= 0 else self.namespace
+        server = namespaces.inside(namespace, lambda: socket.socket(socket.AF_INET, kind))
         try:
             server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             server.bind((address, port))
@@ -189,6 +199,15 @@ class Backbone:
             for thing in (self._machine, self._inner):
                 thing.close()
             os.close(self.namespace)
+            if self.outer >= 0:
+                os.close(self.outer)
+
+
+def _new_inner() -> rtnetlink.Netlink:
+    netlink = rtnetlink.Netlink()
+    netlink.send(rtnetlink.up(1))
+    _set_up_forwarding()
+    return netlink
 
 
 def _pair_of(block: Subnet) -> Subnet:

@@ -40,9 +40,15 @@ class Egress:
     def __init__(self, backbone: Backbone, allowed: Callable[[str, str], bool]) -> None:
         """Make the redirection and listen; ``allowed`` is asked with the addresses of container and destination."""
         self._allowed = allowed
-        with namespaces.inside(backbone.namespace):
-            nftables.redirect(backbone.pool.address(0), backbone.pool.prefix, "uplink", PORT)
-        self._listener = backbone.listen("0.0.0.0", PORT, socket.SOCK_STREAM)  # noqa: S104  in our own namespace
+        self._machine = backbone.machine_address
+        if backbone.outer < 0:
+            pool = backbone.pool
+            namespaces.inside(
+                backbone.namespace, lambda: nftables.redirect(pool.address(0), pool.prefix, "uplink", PORT)
+            )
+        else:  # in the stand-in for the machine, whatever arrives: what is for the machine too
+            namespaces.inside(backbone.outer, lambda: nftables.redirect_all(PORT))
+        self._listener = backbone.listen("0.0.0.0", PORT, socket.SOCK_STREAM, outside=True)  # noqa: S104  our own
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._listen()
@@ -71,7 +77,9 @@ class Egress:
         outside.setblocking(False)
         try:
             destination = original_destination(connection)
-            if not self._allowed(connection.getpeername()[0], destination[0]):
+            if destination[0] == self._machine:
+                destination = ("127.0.0.1", destination[1])
+            elif not self._allowed(connection.getpeername()[0], destination[0]):
                 raise ConnectionRefusedError
             async with asyncio.timeout(_CONNECT_TIMEOUT):
                 await self._loop.sock_connect(outside, destination)

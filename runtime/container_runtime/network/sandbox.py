@@ -23,10 +23,8 @@ class Sandbox:
             KernelError: no right to.
         """
         self.container_id = container_id
-        with namespaces.new_network() as descriptor:
-            self.descriptor = descriptor
-            self._netlink = rtnetlink.Netlink()
-            self._netlink.send(rtnetlink.up(1))
+        self.descriptor, self._netlink = namespaces.new_network(rtnetlink.Netlink)
+        self._netlink.send(rtnetlink.up(1))
         self.path = f"/proc/{os.getpid()}/fd/{self.descriptor}"
         self.interfaces = 0
         self.ready: Endpoint | None = None
@@ -35,8 +33,7 @@ class Sandbox:
 
     def configure(self, interface: str, address: str, prefix: int, gateway: str) -> None:
         """Address and link of an interface that has arrived, and the default route where there is none yet."""
-        with namespaces.inside(self.descriptor):
-            index = rtnetlink.index_of(interface)
+        index = namespaces.inside(self.descriptor, lambda: rtnetlink.index_of(interface))
         requests = [rtnetlink.address(index, address, prefix), rtnetlink.up(index)]
         if gateway and not self._gateways:
             requests.append(rtnetlink.route(gateway=gateway, index=index))
@@ -58,8 +55,8 @@ class Sandbox:
             return
 
     def _default(self, interface: str, gateway: str) -> rtnetlink.Request:
-        with namespaces.inside(self.descriptor):
-            return rtnetlink.route(gateway=gateway, index=rtnetlink.index_of(interface))
+        index = namespaces.inside(self.descriptor, lambda: rtnetlink.index_of(interface))
+        return rtnetlink.route(gateway=gateway, index=index)
 
     def close(self) -> None:
         """Let go of it: the kernel ends it, with its end of every veth pair, when its processes have gone too."""

@@ -10,6 +10,7 @@ import stat
 from pathlib import Path
 
 from container_runtime.errors import EngineError
+from container_runtime.kernel import userns
 
 DATA_VARIABLE = "PYTEST_CONTAINERS_DATA"
 _NAME = "pytest-containers"
@@ -24,10 +25,28 @@ def data_home() -> Path:
     chosen = os.environ.get(DATA_VARIABLE)
     if chosen:
         return Path(chosen)
-    if os.geteuid() == 0:
+    if userns.outer_user() == 0:
         return Path("/var/lib") / _NAME
-    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local/share")
+    base = os.environ.get("XDG_DATA_HOME") or f"{home()}/.local/share"
     return Path(base) / _NAME
+
+
+def home() -> str:
+    """The user's home directory.
+
+    Raises:
+        EngineError: HOME is not set, and /etc/passwd does not know the user.
+    """
+    if os.environ.get("HOME"):
+        return os.environ["HOME"]
+    import pwd
+
+    try:
+        return pwd.getpwuid(userns.outer_user()).pw_dir
+    except KeyError:
+        raise EngineError(
+            f"user {userns.outer_user()} has no home directory: set HOME, or {DATA_VARIABLE} to a directory for images"
+        ) from None
 
 
 def runtime_home() -> Path:
@@ -38,7 +57,7 @@ def runtime_home() -> Path:
     Raises:
         EngineError: it belongs to somebody else, is not a directory, or cannot be made.
     """
-    uid = os.geteuid()
+    uid = userns.outer_user()
     base = os.environ.get("XDG_RUNTIME_DIR")
     if uid == 0:
         path = Path("/run") / _NAME
@@ -57,7 +76,7 @@ def private_directory(path: Path) -> Path:
     except OSError as error:
         raise EngineError(f"cannot make the directory {path}: {error.strerror}") from None
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-        raise EngineError(f"{path} is not a directory of user {os.geteuid()}: remove it, or set XDG_RUNTIME_DIR")
+        raise EngineError(f"{path} is not a directory of user {userns.outer_user()}: remove it, or set XDG_RUNTIME_DIR")
     if status.st_mode & 0o077:
         path.chmod(0o700)
     return path

@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 
 from container_runtime.errors import Conflict, EngineError
+from container_runtime.kernel import userns
 from container_runtime.state.paths import data_home, private_directory, runtime_home
 
 _FILESYSTEMS_WITHOUT_UPPER = frozenset({"overlay", "nfs", "nfs4", "fuse", "9p"})
@@ -68,7 +69,7 @@ class RunDirectory:
         Disk first: what a container writes should not be paid for in memory.
         """
         name = self.path.name
-        shared_memory = Path("/dev/shm") / f"pytest-containers-{os.geteuid()}"  # noqa: S108  checked: private_directory
+        shared_memory = Path("/dev/shm") / f"pytest-containers-{userns.outer_user()}"  # noqa: S108  checked: private_directory
         for base in (data_home(), self.path, shared_memory):
             existing = next(parent for parent in (base, *base.parents) if parent.exists())
             if filesystem_of(existing) in _FILESYSTEMS_WITHOUT_UPPER or not os.access(existing, os.W_OK):
