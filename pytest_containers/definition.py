@@ -214,7 +214,8 @@ def create_body(
     if names and spec.network_name not in {DEFAULT_NETWORK, "host", "none"}:  # Docker allows aliases in own networks
         body["NetworkingConfig"] = {"EndpointsConfig": {spec.network_name: {"Aliases": names}}}
     ports = {*spec.ports, *(spec.wait.ports() if spec.wait else ())}
-    if publish and spec.network_name not in {"host", "none"}:
+    if ports and spec.network_name not in {"host", "none"}:
         body["ExposedPorts"] = {f"{port}/tcp": {} for port in sorted(ports)}
+    if publish and spec.network_name not in {"host", "none"}:
         body["HostConfig"] |= {"PublishAllPorts": True}
     return cast("ContainerBody", body)

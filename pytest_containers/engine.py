@@ -29,6 +29,7 @@ class Engine:
 
     Attributes:
         own_addresses: whether the test process reaches containers at addresses of their own.
+        forwards: whether it answers for them at loopback addresses of their own (an ordinary user's embedded engine).
         published_host: where published ports are otherwise.
         timeout: seconds that a wait may take where nothing else is said.
         log_lines: last lines of a container that messages show.
@@ -36,6 +37,7 @@ class Engine:
     """
 
     own_addresses: bool = False
+    forwards: bool = False
 
     def __init__(self, url: str, run: str, *, timeout: float, log_lines: int) -> None:
         self.url = url
@@ -81,6 +83,7 @@ class Engine:
                 version = cast("Mapping[str, Any]", first.system.version())
             if (version.get("Platform") or {}).get("Name") == OURS and self.url.startswith("unix:"):
                 self.own_addresses = True
+                self.forwards = bool((version.get("X-Pytest-Containers") or {}).get("Forwards"))
         except (ClientError, ContainerError, OSError) as error:
             client.close()
             self._failure = self.explain(error)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_containers.client.containers import LogStream, Waiting
-    from pytest_containers.client.types import ContainerDetails, Endpoint, ExecBody
+    from pytest_containers.client.types import ContainerDetails, Endpoint, ExecBody, Forward
     from pytest_containers.definition import Command
     from pytest_containers.engine import Engine
     from pytest_containers.networks import Network
@@ -134,11 +134,15 @@ class Container:
             return "127.0.0.1"
         if not self._engine.own_addresses:
             return self._engine.published_host
+        if self._engine.forwards:
+            return self._forward(0)["Host"]
         return self._endpoint.get("IPAddress", "")
 
     def port(self, number: int) -> int:
         """The port at ``host`` that leads to the container's port ``number``."""
         __tracebackhide__ = True
+        if self._engine.forwards and self._spec.network_name != "host":
+            return self._forward(number)["Port"]
         if self._engine.own_addresses or self._spec.network_name == "host":
             return number
         ports = self._details.get("NetworkSettings", {}).get("Ports") or {}
@@ -149,6 +153,19 @@ class Container:
                 f"port {number} of container {self._what} is not published by this engine: name it in ports=[{number}]"
             )
         return int(bindings[0]["HostPort"])
+
+    def listens(self, number: int) -> bool | None:
+        """Whether something inside takes connections at a port; None where the test process can see that itself."""
+        __tracebackhide__ = True
+        if not self._engine.forwards or self._spec.network_name == "host":
+            return None
+        with translated(f"cannot reach port {number} of container {self._what}"):
+            return self._client.containers.forward(self.id, number, probe=True)["Open"]
+
+    def _forward(self, number: int) -> Forward:
+        __tracebackhide__ = True
+        with translated(f"cannot reach port {number} of container {self._what}"):
+            return self._client.containers.forward(self.id, number)
 
     def url(self, port: int = 80, scheme: str = "http") -> str:
         """``scheme://host:port`` for the test process; ``port`` is the container's own."""

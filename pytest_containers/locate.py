@@ -21,7 +21,20 @@ def _why_not_embedded() -> str:
     """Why this process cannot have the embedded engine; empty where it can."""
     if sys.platform != "linux":
         return f"the embedded engine needs Linux, and this is {sys.platform}"
+    if os.geteuid() != 0 and not _user_namespaces():
+        return f"the embedded engine needs root or user namespaces, which user {os.geteuid()} may not make here"
     return ""
+
+
+def _user_namespaces() -> bool:
+    """Whether an ordinary user may make a user namespace; tried by unshare(1), as the reasons against are many."""
+    try:
+        words = ["unshare", "--user", "--map-root-user", "--mount", "true"]
+        null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
+        pid = os.posix_spawnp("unshare", words, os.environ, file_actions=null)
+    except OSError:
+        return True  # no such program: the engine will say
+    return os.waitpid(pid, 0)[1] == 0
 
 
 def _docker() -> str:
@@ -42,7 +55,7 @@ def locate(choice: str, directory: Path, watched: int, *, shared: bool, timeout:
     """
     obstacle = _why_not_embedded()
     if choice == "embedded" and obstacle:
-        raise ContainerError(f"{obstacle}: run pytest as root, or choose another one with --containers-engine")
+        raise ContainerError(f"{obstacle}: see `pytest-containers doctor`, or choose another with --containers-engine")
     if choice == "embedded" or (choice == "auto" and not obstacle):
         from pytest_containers.embedded import EmbeddedEngine
 
@@ -52,7 +65,7 @@ def locate(choice: str, directory: Path, watched: int, *, shared: bool, timeout:
         reason = f"{obstacle}; " if choice == "auto" else ""
         raise ContainerError(
             f"no container engine: {reason}DOCKER_HOST is not set, and {DOCKER_SOCKET} is no socket; "
-            "set DOCKER_HOST, start Docker, or run pytest as root on Linux"
+            "set DOCKER_HOST, start Docker, or see `pytest-containers doctor`"
         )
     from pytest_containers.engine import Engine
 

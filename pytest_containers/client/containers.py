@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pytest_containers.client.hijack import RawStream
     from pytest_containers.client.http import Stream, Transport
-    from pytest_containers.client.types import ContainerBody, ContainerDetails, ContainerSummary, CreateAnswer
+    from pytest_containers.client.types import ContainerBody, ContainerDetails, ContainerSummary, CreateAnswer, Forward
 
 Condition = Literal["not-running", "next-exit", "removed"]
 FRAMED = "application/vnd.docker.multiplexed-stream"
@@ -96,6 +96,11 @@ class Containers:
     def inspect(self, name: str) -> ContainerDetails:
         """Return all about it."""
         return self._transport.request("GET", f"/containers/{segment(name)}/json").json()
+
+    def forward(self, name: str, port: int, *, probe: bool = False) -> Forward:
+        """Return where the machine reaches a port (0: no port, the address only); ``probe``: and whether it is open."""
+        path = f"/x-pytest-containers/containers/{segment(name)}/ports/{port}"
+        return self._transport.request("GET", path, query={"probe": probe}).json()
 
     def list(
         self,

@@ -150,6 +150,14 @@ class State(TypedDict, total=False):
     Status: str
 
 
+class Forward(TypedDict):
+    """The answer to ``GET /x-pytest-containers/containers/{id}/ports/{port}``, which only our engine has."""
+
+    Host: str
+    Port: int
+    Open: bool
+
+
 class ContainerDetails(TypedDict, total=False):
     """The answer to ``GET /containers/{id}/json``."""
 

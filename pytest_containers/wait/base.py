@@ -37,6 +37,10 @@ class Target(Protocol):
         """The port there that leads to the container's port ``number``."""
         ...
 
+    def listens(self, number: int) -> bool | None:
+        """Whether something inside takes connections at a port; None where a connection from here tells."""
+        ...
+
     def output(self) -> LogStream:
         """Its output since it was last started, and as it comes."""
         ...

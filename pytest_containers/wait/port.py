@@ -22,12 +22,19 @@ PROXY_GRACE = 0.02
 
 class _PortProbe(Probe):
     def __init__(self, target: Target, number: int) -> None:
+        self._target = target
+        self._number = number
         self._address = (target.host, target.port(number))
         self._proxied = not target.own_address
         self._socket: socket.socket | None = None
         self._seen = "no answer yet"
 
     def check(self) -> bool:
+        listens = self._target.listens(self._number)
+        if listens is not None:
+            self.tries += 1
+            self._seen = os.strerror(errno.ECONNREFUSED).lower()
+            return listens
         if self._socket is None:
             self.tries += 1
             self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

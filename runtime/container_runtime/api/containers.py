@@ -61,6 +61,18 @@ async def inspect(request: Request) -> None:
     await request.answer(200, _of(request).details())
 
 
+async def forward(request: Request) -> None:
+    """GET /x-pytest-containers/containers/{id}/ports/{port}: where the machine reaches it; ``probe``: is it open."""
+    one, text = _of(request), request.parameters["port"]
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise InvalidParameter(f"invalid port {text!r}: a number from 0 to 65535 is expected")
+    host, port = sandboxes.forward(request.engine, one, int(text))
+    answer: dict[str, object] = {"Host": host, "Port": port, "Open": False}
+    if request.flag("probe"):
+        answer["Open"] = await sandboxes.is_open(request.engine, one, int(text))
+    await request.answer(200, answer)
+
+
 async def start(request: Request) -> None:
     """POST /containers/{id}/start."""
     one = _of(request)

@@ -23,6 +23,7 @@ TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/info", system.info),
     ("GET", "/events", system.events),
     ("POST", "/x-pytest-containers/shutdown", system.shutdown),
+    ("GET", "/x-pytest-containers/containers/{id}/ports/{port}", containers.forward),
     ("GET", "/containers/json", containers.list_all),
     ("POST", "/containers/create", containers.create),
     ("POST", "/containers/prune", containers.prune),

@@ -47,6 +47,7 @@ async def version(request: Request) -> None:
             "PythonVersion": sys.version.split()[0],
             "BuildTime": "",
             "Experimental": False,
+            "X-Pytest-Containers": {"Forwards": request.engine.networks.forwards is not None},
         },
     )
 

@@ -234,6 +234,7 @@ async def _launch(engine: Engine, container: Container, config: Any) -> None:
             os.close(descriptor)
     container.pid = started.pid
     container.state = lifecycle.RUNNING
+    sandboxes.open_forwards(engine, container)
     container.begun.set()
 
 
@@ -247,6 +248,8 @@ def ended(engine: Engine, container: Container, end: Exit) -> None:
         container.stdin = None
     container.terminal = -1
     container.pid = 0
+    if engine.networks.forwards is not None:
+        engine.networks.forwards.stop(container.id)
     container.exit_code, container.oom_killed = end.code, end.oom_killed
     container.finished_at = now()
     container.state = lifecycle.EXITED

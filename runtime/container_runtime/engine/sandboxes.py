@@ -165,7 +165,47 @@ def _write(container: Container, name: str, text: str) -> None:
         os.close(descriptor)
 
 
+def forward(engine: Engine, container: Container, port: int) -> tuple[str, int]:
+    """Where the machine reaches a port of a running container: its own address, or a loopback one (``forwards``).
+
+    With port 0 nothing is opened.
+
+    Raises:
+        Conflict: it has no address, or does not run.
+    """
+    shared = _shared(engine, container)
+    address = next((endpoint.address for _, endpoint in (shared or container).endpoints.values()), "")
+    if container.network_mode == "host":
+        return "127.0.0.1", port
+    if not address or not container.running:
+        raise Conflict(f"container {container.name} has no address: is it running, and in a network?")
+    if engine.networks.forwards is None:
+        return address, port
+    number = engine.networks.forwards.open(container.id, address, port) if port else 0
+    return engine.networks.forwards.host(container.id), number
+
+
+async def is_open(engine: Engine, container: Container, port: int) -> bool:
+    """Whether a program in the container takes connections at the port."""
+    forwards = engine.networks.forwards
+    address = next((endpoint.address for _, endpoint in container.endpoints.values()), "")
+    return forwards is not None and bool(address) and await forwards.is_open(address, port)
+
+
+def open_forwards(engine: Engine, container: Container) -> None:
+    """After a start: the ports that image and request expose, and those that were asked for before."""
+    forwards = engine.networks.forwards
+    if forwards is None or not container.endpoints:
+        return
+    exposed = {**(container.image.config.get("ExposedPorts") or {}), **(container.body.get("ExposedPorts") or {})}
+    ports = [int(name.partition("/")[0]) for name in exposed if name.partition("/")[2] in {"", "tcp"}]
+    for port in dict.fromkeys([*ports, *forwards.ports(container.id)]):
+        forward(engine, container, port)
+
+
 def release(engine: Engine, container: Container) -> None:
     """Its addresses and names are free."""
+    if engine.networks.forwards is not None:
+        engine.networks.forwards.forget(container.id)
     engine.networks.close_sandbox(container.id)
     container.endpoints.clear()

@@ -12,6 +12,7 @@ from container_runtime.network import pools
 from container_runtime.network.backbone import Backbone
 from container_runtime.network.dns import NameServer
 from container_runtime.network.egress import Egress
+from container_runtime.network.forwards import Forwards
 from container_runtime.network.model import Endpoint, Network
 from container_runtime.network.sandbox import Sandbox
 from container_runtime.network.spare import SpareSandbox
@@ -52,6 +53,8 @@ class NetworkManager:
         self._servers: dict[str, NameServer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._egress = Egress(self.backbone, self._may_leave)
+        self.forwards = Forwards(self.backbone) if self.backbone.outer >= 0 else None
+        """None where the machine reaches containers by their addresses."""
         for name, driver in _PREDEFINED.items():
             self._add(Network(os.urandom(32).hex(), name, driver, _now()), pools.DEFAULT_NETWORK_PREFIX)
 
@@ -358,6 +361,8 @@ class NetworkManager:
         for server in self._servers.values():
             server.close()
         self._egress.close()
+        if self.forwards is not None:
+            self.forwards.close()
         self._spare.discard()
         for container_id in [*self.sandboxes]:
             self.close_sandbox(container_id)

@@ -48,11 +48,14 @@ def test_everything() -> None:
     }
 
 
-def test_ports_are_published_where_there_are_no_addresses() -> None:
+def test_ports_are_named_and_published_where_there_are_no_addresses() -> None:
     spec = ContainerSpec("x", wait=wait.port(80) & (wait.log("a") | wait.port(81)), ports=[90])
     made = create_body(spec, {}, [], publish=True)
     assert made.get("ExposedPorts") == {"80/tcp": {}, "81/tcp": {}, "90/tcp": {}}
-    assert "ExposedPorts" not in create_body(spec, {}, [], publish=False)
+    assert made.get("HostConfig", {}).get("PublishAllPorts") is True
+    reached = create_body(spec, {}, [], publish=False)
+    assert reached.get("ExposedPorts") == made.get("ExposedPorts")
+    assert "PublishAllPorts" not in reached.get("HostConfig", {})
 
 
 def test_it_is_plain_frozen_data() -> None:

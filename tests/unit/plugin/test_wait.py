@@ -55,6 +55,10 @@ class Target:
     def port(self, number: int) -> int:
         return number
 
+    def listens(self, number: int) -> bool | None:
+        del number
+        return None
+
     def output(self) -> Any:
         return self.written
 
