@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from tests import leftovers
+from tests import leftovers, rights
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -43,6 +43,15 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _skip_is_failure(report)
     return report
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What an ordinary user cannot do is left out by name, so that a skip stays what it is: something is missing."""
+    if rights.ROOT:
+        return
+    left_out = [item for item in items if rights.only_root(item.nodeid)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 _session = pytest.StashKey[pytest.Session]()

@@ -20,8 +20,6 @@ from tests import leftovers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: containers are started")
-
 COMMAND = (sys.executable, "-m", "pytest_containers.cli.main")
 HANG = 60
 """Seconds; a hang limit, not a measurement."""

@@ -18,8 +18,6 @@ from tests import leftovers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the engine makes namespaces")
-
 ENGINE, LAUNCHER = "container_runtime serve", "container_runtime.launcher"
 HANG = 90  # seconds; a hang limit, not a measurement: the virtual machine is slow
 SUITE = """

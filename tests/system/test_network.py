@@ -15,7 +15,7 @@ from container_runtime.errors import Conflict, Forbidden, InvalidParameter
 from container_runtime.kernel import namespaces
 from container_runtime.network.manager import NetworkManager
 
-pytestmark = [pytest.mark.vm, pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it makes network namespaces")]
+pytestmark = pytest.mark.vm
 
 CLIENT = """
 import socket, sys
