@@ -47,11 +47,9 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What an ordinary user cannot do is left out by name, so that a skip stays what it is: something is missing."""
-    if rights.ROOT:
-        return
-    left_out = [item for item in items if rights.only_root(item.nodeid)]
+    left_out = [item for item in items if rights.missing(item)]
     config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
+    items[:] = [item for item in items if not rights.missing(item)]
 
 
 _session = pytest.StashKey[pytest.Session]()

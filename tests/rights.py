@@ -1,13 +1,20 @@
 """What only root can do: the one list of tests that an ordinary user does not run, each with its reason.
 
-Everything else runs as both. Whether a limit can be set is the machine's matter, not the user's (``limits_hold``).
+Everything else runs as both. Tests marked ``needs(right)`` want one of RIGHTS, which some users have and some not.
 """
 
 from __future__ import annotations
 
+import functools
 import os
+import shutil
+from typing import TYPE_CHECKING
 
-import pytest
+from container_runtime.cgroups.detect import detect
+from container_runtime.kernel import userns
+
+if TYPE_CHECKING:
+    import pytest
 
 ROOT = os.geteuid() == 0
 
@@ -27,9 +34,25 @@ def only_root(node: str) -> str:
     return next((reason for name, reason in ONLY_ROOT.items() if node == name or node.startswith(f"{name}::")), "")
 
 
-def limits_hold() -> bool:
-    """Whether this user may limit memory here: as root, or where a cgroup v2 was delegated."""
-    return ROOT
+RIGHTS = {
+    "limits": "no control group is delegated to this user",
+    "other-users": "this user has no subordinate ids, so that containers have one user",
+}
 
 
-needs_limits = pytest.mark.skipif(not limits_hold(), reason="no cgroup is delegated to this user")
+@functools.cache
+def has(right: str) -> bool:
+    """Whether this process has one of RIGHTS; root has them all."""
+    if ROOT:
+        return True
+    if right == "limits":
+        return bool(detect().v1 or detect().v2)
+    return userns.subordinate_ranges(os.geteuid()) is not None and shutil.which("newuidmap") is not None
+
+
+def missing(item: pytest.Item) -> str:
+    """The reason why this process does not run a test; empty where it does."""
+    if ROOT:
+        return ""
+    wanted = [mark.args[0] for mark in item.iter_markers("needs")]
+    return only_root(item.nodeid) or next((RIGHTS[right] for right in wanted if not has(right)), "")

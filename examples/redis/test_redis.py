@@ -28,7 +28,6 @@ def test_is_found_by_its_name(backend, image, containers):
     assert "PONG" in str(client.logs())
 
 
-@pytest.mark.container_limits(memory="32m", pids=20)
 def test_one_of_its_own_on_the_same_port(image, containers):
     own = containers.run(image, wait=wait.port(6379))
     assert ask(own, "GET colour") == "$-1"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from container_runtime.state.paths import data_home, runtime_home
 from tests import leftovers
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ def held_by(engine: int) -> set[str]:
     hierarchy is that of the process that waits for the next container.
     """
     groups = [Path(line.partition(" ")[2]) for line in leftovers.cgroups() if f"run-{engine}-" in line]
-    runs = [*Path("/run/pytest-containers").glob(f"run-{engine}-*/containers")]
-    layers = [*Path("/var/lib/pytest-containers/layers-of-runs").glob(f"run-{engine}-*")]
+    runs = [*runtime_home().glob(f"run-{engine}-*/containers")]
+    layers = [*(data_home() / "layers-of-runs").glob(f"run-{engine}-*")]
     assert runs
     held: set[str] = set()
     for directory in (*groups, *runs, *layers):
@@ -140,6 +141,7 @@ def test_what_fails_is_told_in_one_line_and_leaves_nothing(
     assert held_by(shell.engine) <= before
 
 
+@pytest.mark.needs("limits")
 def test_the_options_of_run_arrive(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "given").write_text("mine\n")
     script = "id -u; pwd; hostname; echo $A; cat /given; cat /proc/self/mounts | grep -c '^tmpfs /scratch '; touch /x"
@@ -153,6 +155,7 @@ def test_the_options_of_run_arrive(shell: Shell, tmp_path: Path) -> None:
     assert "Read-only file system" in err
 
 
+@pytest.mark.needs("other-users")
 def test_a_life_in_the_background(shell: Shell) -> None:
     identifier = shell.ok("run", "-d", "--name", "quiet", "host", "sh", "-c", "echo hello; exec sleep 1000").strip()
     try:

@@ -179,6 +179,7 @@ def test_logs_are_followed_to_the_end(docker):
     docker.ok("rm", identity)
 
 
+@pytest.mark.needs("other-users")
 def test_exec(docker, sleeper):
     assert docker("exec", sleeper, "sh", "-c", "echo in; exit 3") == (3, "in\n", "")
     assert docker.ok("exec", "-i", sleeper, "cat", stdin=b"x" * 200_000) == "x" * 200_000
@@ -190,6 +191,7 @@ def test_exec(docker, sleeper):
     docker.ok("exec", "-d", sleeper, "touch", "/done")
 
 
+@pytest.mark.needs("other-users")
 def test_exec_knows_users_that_were_added_since(docker, sleeper):
     docker.ok("exec", sleeper, "sh", "-c", "echo new:x:4321:4321::/home/new:/bin/sh >> /etc/passwd")
     assert docker.ok("exec", "-u", "new", sleeper, "sh", "-c", "id -u; echo $HOME") == "4321\n/home/new"
@@ -223,6 +225,7 @@ def test_interrupted_run_ends_its_container(docker):
     assert running.returncode == 9
 
 
+@pytest.mark.needs("limits")
 def test_limits(docker):
     identity = docker.ok("run", "-d", "--memory", "64m", "host", "tail", "/dev/zero")
     assert docker.ok("wait", identity) == "137"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import leftovers
+from tests import leftovers, rights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,11 +31,11 @@ SUITE = """
     private = network()
     server = container("host", "python3 -m http.server 8000", network=private, wait=wait.port(8000))
 
-    @pytest.mark.container_limits(memory="200m", pids=20)
+    {marker}
     @pytest.mark.parametrize("number", range(2))
     def test_in_the_middle(server, containers, number):
         containers.run("host", ["sh", "-c", "setsid sleep 1000 & exec sleep 1000"])
-        containers.run("host", ["sleep", "1000"], user="nobody")
+        containers.run("host", ["sh", "-c", "echo > /tmp/its-own; exec sleep 1000"], user="{user}")
         Path("inside").touch()
         time.sleep(30)
         Path("outside").touch()
@@ -101,7 +101,9 @@ class Suite:
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester):
-    pytester.makepyfile(test_suite=SUITE)
+    marker = '@pytest.mark.container_limits(memory="200m", pids=20)' if rights.has("limits") else ""
+    user = "nobody" if rights.has("other-users") else "root"
+    pytester.makepyfile(test_suite=SUITE.format(marker=marker, user=user))
     made: list[Suite] = []
 
     def start(*options: str) -> Suite:

@@ -44,6 +44,8 @@ def test_every_scope_lives_as_long_as_pytest_says(run: Run) -> None:
     result.assert_outcomes(passed=5)
 
 
+@pytest.mark.needs("limits")
+@pytest.mark.needs("other-users")
 def test_container_is_running_and_has_what_was_asked_for(run: Run) -> None:
     result = run(
         test_it="""

@@ -5,6 +5,7 @@ import pytest
 Run = Callable[..., pytest.RunResult]
 
 
+@pytest.mark.needs("limits")
 def test_limits_are_for_what_the_test_starts_and_the_nearest_decide(run: Run) -> None:
     result = run(
         test_it="""

@@ -5,6 +5,7 @@ import pytest
 Run = Callable[..., pytest.RunResult]
 
 
+@pytest.mark.needs("limits")
 def test_failing_test_shows_its_containers_and_how_they_ended(run: Run) -> None:
     result = run(
         "--containers-log-lines=2",

@@ -55,6 +55,7 @@ def test_end_of_the_container_ends_every_wait(run: Run) -> None:
     result.assert_outcomes(passed=4)
 
 
+@pytest.mark.needs("limits")
 def test_out_of_memory_is_named(run: Run) -> None:
     result = run(
         test_it="""

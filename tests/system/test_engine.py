@@ -360,6 +360,7 @@ def test_descriptors_come_back(engine):
     assert counts[0] == counts[2]
 
 
+@pytest.mark.needs("other-users")
 def test_files_of_other_users_can_be_read_whatever_the_umask_is(tmp_path):
     before = os.umask(0o077)
     try:

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_containers import Limits
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.needs("limits")]
 
 ALLOCATE_200_MB = ["dd", "if=/dev/zero", "of=/dev/null", "bs=200M", "count=1"]
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 
+from container_runtime.kernel import userns
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 V1_CONTROLLERS = ("memory", "cpu", "pids", "devices", "cpuset")
 V2_CONTROLLERS = ("memory", "cpu", "pids", "cpuset")
@@ -109,17 +111,22 @@ def _find_v2(point: str, start: str) -> tuple[str, frozenset[str]]:
         directory = directory.rpartition("/")[0]
 
 
-def detect(mountinfo: str | None = None, membership: str | None = None) -> Layout:
-    """The layout of this machine; the two texts are given by tests."""
+def detect(
+    mountinfo: str | None = None, membership: str | None = None, writable: Callable[[str], bool] | None = None
+) -> Layout:
+    """The layout of this machine; the texts, and what may be written, are given by tests."""
+    may_write = writable or (lambda directory: os.access(directory, os.W_OK))
     mounts_v1, mount_v2 = parse_mounts(_read_all("/proc/self/mountinfo") if mountinfo is None else mountinfo)
     own_v1, own_v2 = parse_membership(_read("/proc/self/cgroup") if membership is None else membership)
     v1: dict[str, str] = {}
     for controller in V1_CONTROLLERS:
+        if controller == "devices" and userns.active():
+            continue  # its rules are for the machine's root (EPERM), and no node of a user namespace opens anything
         if controller in mounts_v1 and controller in own_v1:
             point, root = mounts_v1[controller]
             directory = below_mount(point, root, own_v1[controller])
             directory = directory if os.path.isdir(directory) else point  # noqa: PTH112  pathlib is too heavy here
-            if os.access(directory, os.W_OK):
+            if may_write(directory):
                 v1[controller] = directory
     if v1 or mount_v2 is None:
         return Layout(v1, "", frozenset())

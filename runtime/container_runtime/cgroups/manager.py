@@ -217,7 +217,12 @@ class Manager:
     def _apply(self, settings: list[Setting], places: dict[str, str]) -> None:
         for controller, file, value in settings:
             if controller not in places:
-                raise LimitError(95, f"no cgroup controller {controller!r} for this user on this machine", file)
+                raise LimitError(
+                    95,
+                    f"no cgroup controller {controller!r} for this user on this machine (pytest-containers doctor says "
+                    "what would help; --containers-limits=warn does without)",
+                    file,
+                )
             path = f"{places[controller]}/{file}"
             swap = "swap" in file or "memsw" in file
             if swap and not os.path.exists(path):  # noqa: PTH110

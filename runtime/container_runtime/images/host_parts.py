@@ -36,6 +36,8 @@ _FORMAT = 1  # to be raised when a skeleton made by an earlier version would not
 _EMPTY = {"proc": 0o555, "sys": 0o555, "dev": 0o755, "run": 0o755, "tmp": 0o1777, "lost+found": 0o700}
 # How deep below a top directory programs may make files: all of /etc and /var is worth it, /usr is large.
 _DEPTH = {"etc": 8, "var": 6, "usr": 2, "srv": 2, "opt": 2, "mnt": 1, "media": 1}
+# Files of root that programs change when they are set up in a container: the user gets copies of his own.
+_COPIED = ("/etc/passwd", "/etc/group")
 _MOST_DIRECTORIES = 3000
 _SMALL = 4000, 32 << 20  # files and bytes of a directory that is copied
 
@@ -77,7 +79,8 @@ def parts(own: tuple[Path, ...]) -> list[Part]:
 
 def _key(entries: dict[str, host.Hidden], where: list[str]) -> str:
     top = sorted((entry.name, entry.is_symlink() and str(Path(entry.path).readlink())) for entry in os.scandir("/"))
-    content = json.dumps([_FORMAT, sorted(entries.items()), where, top, userns.mapped_ids() > 1])
+    copied = [Path(path).stat().st_mtime_ns for path in _COPIED]
+    content = json.dumps([_FORMAT, sorted(entries.items()), where, top, userns.mapped_ids() > 1, copied])
     return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 
@@ -151,6 +154,9 @@ def _build(made: Path, entries: dict[str, host.Hidden], where: list[str], points
             _fill(path, root, where)
     for path in itertools.islice(_writable(where), _MOST_DIRECTORIES):
         (over / path[1:]).mkdir(mode=_mode(path), parents=True, exist_ok=True)
+    for path in _COPIED:
+        if any(path.startswith(f"{one}/") for one in where):
+            shutil.copy(path, over / path[1:])
     for path, hidden in sorted(entries.items()):
         part = next((one for one in where if f"/{path}" == one or f"/{path}".startswith(one + "/")), None)
         if part is not None:

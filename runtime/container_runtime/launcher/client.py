@@ -52,6 +52,12 @@ def _error_of(step: str, path: str, number: int, strerror: str = "") -> EngineEr
         return StartError(f'exec: "{path}": {reason.lower()}', 126)
     if step in {"directory", "make_directory"}:
         return StartError(f"chdir to cwd ({path}) set in config.json failed: {reason.lower()}", 126)
+    if step == "identity" and number == errno.EINVAL:
+        return StartError(
+            f"user {path} is not one of the container's: this engine's user has no subordinate ids for it; install the "
+            "package uidmap and give him ids in /etc/subuid and /etc/subgid (pytest-containers doctor says how)",
+            128,
+        )
     if number == errno.ENOMEM and step == "start":
         return StartError("the memory limit is too small to start a process in", 128)
     return StartError(f"{step} {path}: {reason}".replace("  ", " "), 128)

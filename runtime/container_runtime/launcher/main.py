@@ -155,6 +155,8 @@ class Launcher:
         """Start a container from its config.json."""
         config = message["config"]
         resources = config["linux"].get("resources") or {}
+        if userns.active():
+            resources = {**resources, "devices": []}  # cgroups.detect says why
         kind, steps, rest, joined = self._plan(message)
         program = self._filter(message["seccomp"])
         spare = self.nursery.take(kind)
@@ -196,7 +198,7 @@ class Launcher:
         kind = Kind(
             flags,
             cgroup_namespace=operations.has_cgroup_namespace(linux["namespaces"]),
-            devices=(linux.get("resources") or {}).get("devices") or [],
+            devices=[] if userns.active() else (linux.get("resources") or {}).get("devices") or [],
             staged=staged,
         )
         return kind, steps, rest, joined

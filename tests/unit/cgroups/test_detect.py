@@ -28,6 +28,6 @@ def test_a_hierarchy_of_which_a_part_is_mounted():
 
 
 def test_on_a_hybrid_machine_v1_is_used():
-    layout = detect(HYBRID, "4:memory:/nowhere/here\n0::/\n")
+    layout = detect(HYBRID, "4:memory:/nowhere/here\n0::/\n", lambda _: True)
     assert layout.v1 == {"memory": "/sys/fs/cgroup/memory"}
     assert not layout.v2

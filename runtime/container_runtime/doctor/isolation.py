@@ -1,0 +1,127 @@
+"""Namespaces, the system calls that the launcher makes, and seccomp."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import struct
+from typing import TYPE_CHECKING, Any
+
+from container_runtime.doctor import reasons
+from container_runtime.doctor.attempt import Failure, as_engine, failure_of
+from container_runtime.doctor.model import Finding
+from container_runtime.kernel import syscalls
+
+if TYPE_CHECKING:
+    from container_runtime.doctor.surroundings import Surroundings
+
+KINDS = {
+    "mount": syscalls.CLONE_NEWNS,
+    "uts": syscalls.CLONE_NEWUTS,
+    "ipc": syscalls.CLONE_NEWIPC,
+    "cgroup": syscalls.CLONE_NEWCGROUP,
+    "net": syscalls.CLONE_NEWNET,
+    "pid": syscalls.CLONE_NEWPID,
+}
+_ALLOW = struct.pack("=HBBI", 0x06, 0, 0, 0x7FFF0000)  # BPF_RET | BPF_K with SECCOMP_RET_ALLOW, seccomp(2)
+
+
+def namespaces(here: Surroundings) -> Finding:
+    """Each kind of namespace that every container has."""
+
+    def make() -> dict[str, list[Any]]:
+        refused: dict[str, list[Any]] = {}
+        for kind, flag in KINDS.items():
+            try:
+                syscalls.unshare(flag)
+            except OSError as error:
+                refused[kind] = [*failure_of(error)]
+        return refused
+
+    outcome = as_engine(here, make)
+    refused = {"mount": [*outcome.failure]} if outcome.failure else outcome.value
+    if not refused:
+        return Finding("namespaces", "ok", ", ".join(KINDS))
+    found = {kind: reasons.namespace(kind, Failure(*failure), here) for kind, failure in refused.items()}
+    return Finding(
+        "namespaces",
+        "missing",
+        "; ".join(f"{kind}: {reason.why}" for kind, reason in found.items()),
+        "a container without one of them would see or disturb the machine's: none is started",
+        "; ".join(dict.fromkeys(reason.remedy for reason in found.values())),
+    )
+
+
+def system_calls(here: Surroundings) -> Finding:
+    """The newer system calls, which old kernels and the profiles of outer containers do not have."""
+
+    def call() -> dict[str, list[Any]]:
+        refused: dict[str, list[Any]] = {}
+        for function in (_clone3, _pidfd, _openat2, _pivot_root):
+            try:
+                function()
+            except OSError as error:
+                refused[function.__name__.strip("_")] = [*failure_of(error)]
+        return refused
+
+    outcome = as_engine(here, call)
+    refused = {"unshare": [*outcome.failure]} if outcome.failure else outcome.value
+    if not refused:
+        return Finding("system calls", "ok", "clone3, pidfd_open, pidfd_send_signal, openat2, pivot_root")
+    found = {name: reasons.refusal(Failure(*failure), here) for name, failure in refused.items()}
+    return Finding(
+        "system calls",
+        "missing",
+        "; ".join(f"{name}: {reason.why}" for name, reason in found.items()),
+        "the launcher makes them for every container",
+        "; ".join(dict.fromkeys(reason.remedy for reason in found.values())),
+    )
+
+
+def _clone3() -> None:
+    pid, pidfd = syscalls.clone3(syscalls.CLONE_NEWPID | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS)
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    os.close(pidfd)
+
+
+def _pidfd() -> None:
+    descriptor = syscalls.pidfd_open(os.getpid())
+    syscalls.pidfd_send_signal(descriptor, 0)
+    os.close(descriptor)
+
+
+def _openat2() -> None:
+    root = os.open("/", os.O_PATH | os.O_CLOEXEC)
+    os.close(syscalls.openat2(root, "..", os.O_PATH))
+    os.close(root)
+
+
+def _pivot_root() -> None:
+    """In this child's own mount namespace, and the last thing that it does."""
+    syscalls.mount("tmpfs", "/tmp", "tmpfs")  # noqa: S108  a mount point that is everywhere
+    os.chdir("/tmp")  # noqa: S108
+    syscalls.pivot_root(".", ".")
+
+
+def seccomp(here: Surroundings) -> Finding:
+    """A filter can be loaded, and libseccomp is there to compile Docker's profile."""
+    outcome = as_engine(here, lambda: syscalls.seccomp_set_filter(_ALLOW))
+    if outcome.failure:
+        reason = reasons.refusal(outcome.failure, here)
+        if outcome.failure.errno == 22:  # EINVAL, seccomp(2)
+            reason = reasons.Reason("this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)", "use another kernel")
+        return Finding("seccomp", "missing", reason.why, "every container gets Docker's profile", reason.remedy)
+    try:
+        importlib.import_module("pyseccomp")
+    except (ImportError, RuntimeError, OSError) as error:
+        python = isinstance(error, ModuleNotFoundError)
+        return Finding(
+            "seccomp",
+            "missing",
+            "the Python package pyseccomp is not installed" if python else f"libseccomp cannot be loaded: {error}",
+            "Docker's profile, which every container gets, cannot be compiled; seccomp=unconfined does without it",
+            "pip install pyseccomp" if python else "as root: apt-get install libseccomp2",
+        )
+    return Finding("seccomp", "ok", "filters can be loaded, and libseccomp is there")
