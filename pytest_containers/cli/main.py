@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from pytest_containers.cli import containers, execs, images, output, run, serve
+from pytest_containers.cli import containers, doctor, execs, images, output, run, serve
 from pytest_containers.client.errors import ClientError
 
 if TYPE_CHECKING:
@@ -20,13 +20,13 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="pytest-containers",
-        description="Isolated containers without Docker. All commands but `serve` speak the Docker Engine API to the "
-        "engine that DOCKER_HOST names; `run` starts one for itself where there is none.",
+        description="Isolated containers without Docker. All commands but `serve` and `doctor` speak the Docker Engine API to "
+        "the engine that DOCKER_HOST names; `run` starts one for itself where there is none.",
         allow_abbrev=False,
     )
     parser.add_argument("-H", "--host", metavar="URL", help="engine to talk to: unix:///path or tcp://host:port")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (run, containers, execs, images, serve):
+    for module in (run, containers, execs, images, serve, doctor):
         module.register(commands)
     return parser
 

@@ -27,6 +27,9 @@ SYSCTLS = (
 )
 
 
+_FIRST_PID_NAMESPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO, linux/proc_ns.h
+
+
 class Surroundings(NamedTuple):
     """The facts; ``container`` names what contains us where that is a container, else it is empty."""
 
@@ -73,6 +76,13 @@ def read(path: str) -> str:
         return ""
 
 
+def _link(path: str) -> str:
+    try:
+        return str(Path(path).readlink())
+    except OSError:
+        return ""
+
+
 def parse_status(text: str) -> dict[str, str]:
     """/proc/self/status as a mapping."""
     return {name: value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
@@ -110,6 +120,9 @@ def gather() -> Surroundings:
     uname, user = os.uname(), os.geteuid()
     status = parse_status(read("/proc/self/status"))
     marks = {path for path in ("/.dockerenv", "/run/.containerenv") if Path(path).exists()}
+    # A machine may have been made from a container's files: a container has a pid namespace of its own.
+    environment = {} if _link("/proc/self/ns/pid") == _FIRST_PID_NAMESPACE else os.environ
+    marks = marks if environment else set[str]()
     # A mount on "/" is missing in the list of a process whose root is no mount point (proc_pid_mountinfo(5)).
     points = [line.split(" ")[4] for line in read("/proc/self/mountinfo").splitlines() if line.count(" ") > 4]
     return Surroundings(
@@ -123,7 +136,7 @@ def gather() -> Surroundings:
         seccomp=status.get("Seccomp", "0") == "2",
         no_new_privileges=status.get("NoNewPrivs", "0") == "1",
         apparmor=read("/proc/self/attr/current").strip("\0\n "),
-        container=container_kind(marks, os.environ),
+        container=container_kind(marks, environment),
         systemd=Path("/run/systemd/system").is_dir(),  # sd_booted(3)
         chroot=bool(points) and "/" not in points,
         all_ids=read("/proc/self/uid_map").split() in ([], ["0", "0", "4294967295"]),
