@@ -21,6 +21,14 @@ ANSWER_LIMIT = 60.0
 """Seconds that the first answer of an engine may take; usually it is there before it is asked for."""
 OURS = "pytest-containers"
 """What our engine calls itself in /version; on this machine its containers are reached by their addresses."""
+# The fields of Docker's GET /info that say whether a limit can be set.
+_ABILITIES = {
+    "memory": "MemoryLimit",
+    "swap": "SwapLimit",
+    "cpus": "CpuCfsQuota",
+    "cpu_shares": "CPUShares",
+    "pids": "PidsLimit",
+}
 RUN_LABEL = "org.pytest-containers.run"
 
 
@@ -30,6 +38,7 @@ class Engine:
     Attributes:
         own_addresses: whether the test process reaches containers at addresses of their own.
         forwards: whether it answers for them at loopback addresses of their own (an ordinary user's embedded engine).
+        limits_optional: whether a container starts without a limit that the engine cannot set.
         published_host: where published ports are otherwise.
         timeout: seconds that a wait may take where nothing else is said.
         log_lines: last lines of a container that messages show.
@@ -38,6 +47,7 @@ class Engine:
 
     own_addresses: bool = False
     forwards: bool = False
+    limits_optional: bool = False
 
     def __init__(self, url: str, run: str, *, timeout: float, log_lines: int) -> None:
         self.url = url
@@ -50,6 +60,7 @@ class Engine:
         self.live: list[tuple[Container, object, str]] = []
         """The containers of this process, with the node that they live for and their fixture's name."""
         self._client: Client | None = None
+        self._can: Mapping[str, Any] | None = None
         self._failure: str | None = None
         self._lock = threading.Lock()
 
@@ -106,6 +117,8 @@ class Engine:
         __tracebackhide__ = True
         client = self.client
         label = name or spec.name or ""
+        if self.limits_optional and spec.limits:
+            spec = self._without_impossible_limits(spec, label)
         labels = {RUN_LABEL: self.run, **({"org.pytest-containers.fixture": name} if name else {})}
         body = create_body(spec, labels, [name] if name.isidentifier() else [], publish=not self.own_addresses)
         with translated(f"cannot create container {f'{label} ' if label else ''}of image {spec.image!r}"):
@@ -120,6 +133,24 @@ class Engine:
         container = Container(self, container_id, spec, network, label)
         self.live.append((container, node, name))
         return container
+
+    def _without_impossible_limits(self, spec: ContainerSpec, label: str) -> ContainerSpec:
+        import dataclasses
+        import warnings
+
+        with self._lock:
+            if self._can is None:
+                self._can = self._client.system.info() if self._client else {}
+        assert spec.limits is not None  # noqa: S101  the caller has looked
+        dropped = [name for name in spec.limits.given() if self._can.get(_ABILITIES[name]) is False]
+        if not dropped:
+            return spec
+        warnings.warn(
+            f"container {label or spec.image} runs without its limit of {', '.join(dropped)}: the engine cannot set it "
+            "for this user on this machine (pytest-containers doctor)",
+            stacklevel=2,
+        )
+        return dataclasses.replace(spec, limits=dataclasses.replace(spec.limits, **dict.fromkeys(dropped)))
 
     def run_container(self, spec: ContainerSpec, *, node: object, name: str = "") -> Container:
         """Create a container, start it, and return when it is ready; one that fails is removed."""

@@ -65,6 +65,10 @@ class Limits:
         if self.pids is not None:
             _number("pids", self.pids, 1)
 
+    def given(self) -> list[str]:
+        """The names of the limits that are set."""
+        return [field.name for field in fields(self) if getattr(self, field.name) is not None]
+
     def merged(self, other: Limits | None) -> Limits:
         """These limits, with those that ``other`` sets in their place."""
         if other is None:

@@ -19,9 +19,15 @@ _OPTIONS = (
         "engine",
         "ENGINE",
         "auto",
-        "auto, embedded (our own, for root on Linux), docker, unix:///path or tcp://host:port; auto: what can be had",
+        "auto, embedded (our own, on Linux), docker, unix:///path or tcp://host:port; auto: what can be had",
     ),
     ("timeout", "SECONDS", "60", "how long a container may take to become ready, and wait() may wait"),
+    (
+        "limits",
+        "enforce|warn",
+        "enforce",
+        "a limit that the engine cannot set: enforce: the container does not start, warn: it starts without it",
+    ),
     ("log-lines", "LINES", "50", "how many last lines of a container's output messages and reports show"),
 )
 
@@ -47,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "container_images(*images): images that are pulled before the first test, at the same time"
     )
-    given = {name: config.getoption(f"containers_{name}") for name in ("engine", "timeout", "log_lines")}
+    given = {name: config.getoption(f"containers_{name}") for name in ("engine", "timeout", "limits", "log_lines")}
     if any(value is not None for value in given.values()):
         _check_settings(config)
 
@@ -61,6 +67,9 @@ def _check_settings(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"containers_engine must be auto, embedded, docker, unix:///path or tcp://host:port, not {engine!r}"
         )
+    limits = setting(config, "limits")
+    if limits not in {"enforce", "warn"}:
+        raise pytest.UsageError(f"containers_limits must be enforce or warn, not {limits!r}")
     number_setting(config, "timeout", above=0)
     number_setting(config, "log_lines", above=-1)
 

@@ -83,7 +83,7 @@ def _located(config: pytest.Config) -> Engine | str:
 
     place = place_of(config)
     try:
-        return locate(
+        engine = locate(
             setting(config, "engine"),
             place.directory,
             place.pid,
@@ -93,6 +93,8 @@ def _located(config: pytest.Config) -> Engine | str:
         )
     except ContainerError as error:
         return str(error)
+    engine.limits_optional = setting(config, "limits") == "warn"
+    return engine
 
 
 def existing_engine(config: pytest.Config) -> Engine | None:

@@ -20,8 +20,8 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="pytest-containers",
-        description="Isolated containers without Docker. All commands but `serve` and `doctor` speak the Docker Engine API to "
-        "the engine that DOCKER_HOST names; `run` starts one for itself where there is none.",
+        description="Isolated containers without Docker. All commands but `serve` and `doctor` speak the Docker Engine "
+        "API to the engine that DOCKER_HOST names; `run` starts one for itself where there is none.",
         allow_abbrev=False,
     )
     parser.add_argument("-H", "--host", metavar="URL", help="engine to talk to: unix:///path or tcp://host:port")

@@ -77,3 +77,26 @@ def test_image_that_cannot_be_pulled_fails_the_tests_that_name_it(run: Run) -> N
 def test_markers_are_known(run: Run) -> None:
     result = run("--markers")
     result.stdout.fnmatch_lines(["@pytest.mark.container_limits(*", "@pytest.mark.container_images(*"])
+
+
+@pytest.mark.needs("limits")
+@pytest.mark.parametrize("ability", [True, False])
+def test_a_limit_that_cannot_be_set_may_be_a_warning(run: Run, monkeypatch: pytest.MonkeyPatch, ability: bool) -> None:
+    """What the machine cannot do is told by the engine; here it is told so in its stead."""
+    result = run(
+        "--containers-limits=warn",
+        conftest=f"""
+            from pytest_containers.client.system import System
+            info = System.info
+            System.info = lambda self: info(self) | {{"PidsLimit": {ability}}}
+        """,
+        test_it=f"""
+            import pytest
+            @pytest.mark.container_limits(pids=50)
+            def test_it(containers):
+                limit = containers.run("host", "true").inspect()["HostConfig"].get("PidsLimit")
+                assert limit == (50 if {ability} else None)
+        """,
+    )
+    result.assert_outcomes(passed=1, warnings=0 if ability else 1)
+    assert ("runs without its limit of pids" in result.stdout.str()) is not ability

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from container_runtime import __version__
 from container_runtime.api.server import API_VERSION, MIN_API_VERSION
+from container_runtime.cgroups.detect import detect
 from container_runtime.engine import filters, lifecycle
 from container_runtime.engine.container import now
 from container_runtime.errors import InvalidParameter, NotFound
@@ -52,6 +53,22 @@ async def version(request: Request) -> None:
     )
 
 
+def _limits() -> dict[str, bool]:
+    """Which limits this user may set here, in Docker's words."""
+    layout = detect()
+    has = layout.v2_controllers if layout.v2 else layout.v1.keys()
+    cpu = "cpu" in has
+    return {
+        "MemoryLimit": "memory" in has,
+        "SwapLimit": "memory" in has,
+        "PidsLimit": "pids" in has,
+        "CpuCfsPeriod": cpu,
+        "CpuCfsQuota": cpu,
+        "CPUShares": cpu,
+        "CPUSet": "cpuset" in has,
+    }
+
+
 async def info(request: Request) -> None:
     """GET /info."""
     engine = request.engine
@@ -80,13 +97,7 @@ async def info(request: Request) -> None:
             "Architecture": system.machine,
             "NCPU": os.cpu_count() or 1,
             "MemTotal": memory,
-            "MemoryLimit": True,
-            "SwapLimit": True,
-            "PidsLimit": True,
-            "CpuCfsPeriod": True,
-            "CpuCfsQuota": True,
-            "CPUShares": True,
-            "CPUSet": True,
+            **await asyncio.to_thread(_limits),
             "IPv4Forwarding": True,
             "OomKillDisable": False,
             "ServerVersion": __version__,

@@ -111,11 +111,15 @@ def _find_v2(point: str, start: str) -> tuple[str, frozenset[str]]:
         directory = directory.rpartition("/")[0]
 
 
+def _may_write(directory: str) -> bool:
+    return os.access(directory, os.W_OK)
+
+
 def detect(
     mountinfo: str | None = None, membership: str | None = None, writable: Callable[[str], bool] | None = None
 ) -> Layout:
     """The layout of this machine; the texts, and what may be written, are given by tests."""
-    may_write = writable or (lambda directory: os.access(directory, os.W_OK))
+    may_write = writable or _may_write
     mounts_v1, mount_v2 = parse_mounts(_read_all("/proc/self/mountinfo") if mountinfo is None else mountinfo)
     own_v1, own_v2 = parse_membership(_read("/proc/self/cgroup") if membership is None else membership)
     v1: dict[str, str] = {}

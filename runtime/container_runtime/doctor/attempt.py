@@ -12,14 +12,14 @@ import os
 import select
 import signal
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from container_runtime.errors import KernelError
 from container_runtime.kernel import syscalls, userns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from container_runtime.doctor.surroundings import Surroundings
 
@@ -36,6 +36,10 @@ class Failure(NamedTuple):
     errno: int = 0
     step: str = ""
     path: str = ""
+
+
+Refused = dict[str, list[Any]]
+"""Failures by name, as they come through the pipe."""
 
 
 class Outcome(NamedTuple):
@@ -155,7 +159,7 @@ def die_with_parent() -> None:
 
 
 def as_engine(here: Surroundings, function: Callable[[], Any], flags: int = 0) -> Outcome:
-    """Call ``function`` in a child with the rights of an engine, in a private mount namespace, and in those of ``flags``."""  # noqa: E501
+    """Call ``function`` in a child with an engine's rights, in a private mount namespace and those of ``flags``."""
 
     def live() -> Any:
         enter(here)
@@ -174,8 +178,20 @@ def enter(here: Surroundings) -> None:
 
 def private_namespaces(flags: int = 0) -> None:
     """A mount namespace of which nothing comes back to the machine, and those of ``flags``."""
-    try:
+    with step("make a mount namespace" + (" and others" if flags else "")):
         syscalls.unshare(syscalls.CLONE_NEWNS | flags)
+    with step("make mounts private"):
+        syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
+
+
+@contextmanager
+def step(name: str, path: str = "") -> Generator[None]:
+    """Give what the kernel refuses in the block a name.
+
+    Raises:
+        KernelError: in place of an OSError.
+    """
+    try:
+        yield
     except OSError as error:
-        raise KernelError("make a mount namespace", "", error.errno or errno.EPERM) from None
-    syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
+        raise KernelError(name, path, error.errno or errno.EIO) from None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING, Any
 
 from container_runtime.doctor import reasons
-from container_runtime.doctor.attempt import Failure, as_engine, failure_of
+from container_runtime.doctor.attempt import Failure, Refused, as_engine, failure_of, step
 from container_runtime.doctor.model import Finding
 from container_runtime.doctor.surroundings import read
 from container_runtime.errors import KernelError
@@ -22,10 +23,8 @@ _TTY = 5  # the group of terminals; ``launcher.operations`` leaves it out where 
 
 
 def _mount(kind: str, flags: int, data: str | None) -> None:
-    try:
+    with step("mount", kind):
         syscalls.mount(kind, _POINT, kind, flags, data)
-    except OSError as error:
-        raise KernelError("mount", kind, error.errno or 1) from None
 
 
 def proc(here: Surroundings) -> Finding:
@@ -33,7 +32,8 @@ def proc(here: Surroundings) -> Finding:
 
     def run() -> list[Any] | None:
         reading, writing = os.pipe()
-        pid, pidfd = syscalls.clone3(syscalls.CLONE_NEWPID | syscalls.CLONE_NEWNS)
+        with step("clone3"):
+            pid, pidfd = syscalls.clone3(syscalls.CLONE_NEWPID | syscalls.CLONE_NEWNS)
         if pid == 0:
             number = 0
             try:
@@ -63,7 +63,7 @@ def proc(here: Surroundings) -> Finding:
 def others(here: Surroundings) -> Finding:
     """tmpfs, devpts, mqueue, sysfs, as ``oci.defaults`` has them, and the device nodes of root's containers."""
 
-    def mount() -> dict[str, list[Any]]:
+    def mount() -> Refused:
         group = [f"gid={_TTY}"] if not here.needs_user_namespace or userns.mapped_ids() > _TTY else []
         wanted: list[tuple[str, int, str | None]] = [
             ("devpts", _QUIET & ~syscalls.MS_NODEV, ",".join(["newinstance,ptmxmode=0666,mode=0620", *group])),
@@ -71,7 +71,7 @@ def others(here: Surroundings) -> Finding:
             ("sysfs", _QUIET | syscalls.MS_RDONLY, None),
             ("tmpfs", syscalls.MS_NOSUID, "mode=755,size=65536k"),  # last: nodes are made in it
         ]
-        refused: dict[str, list[Any]] = {}
+        refused: Refused = {}
         for kind, flags, data in wanted:
             try:
                 _mount(kind, flags, data)
@@ -79,14 +79,15 @@ def others(here: Surroundings) -> Finding:
                 refused[kind] = [*failure_of(error)]
         if "tmpfs" not in refused and not here.needs_user_namespace:
             try:
-                os.mknod(f"{_POINT}/null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
-                os.close(os.open(f"{_POINT}/null", os.O_RDWR))
-            except OSError as error:
-                refused["nodes"] = [*failure_of(KernelError("make the device", "/dev/null", error.errno or 1))]
+                with step("make the device", "/dev/null"):
+                    os.mknod(f"{_POINT}/null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+                    os.close(os.open(f"{_POINT}/null", os.O_RDWR))
+            except KernelError as error:
+                refused["nodes"] = [*failure_of(error)]
         return refused
 
     outcome = as_engine(here, mount, syscalls.CLONE_NEWNET | syscalls.CLONE_NEWIPC)
-    refused = {"tmpfs": [*outcome.failure]} if outcome.failure else outcome.value
+    refused: Refused = {"tmpfs": [*outcome.failure]} if outcome.failure else outcome.value
     if not refused:
         nodes = "" if here.needs_user_namespace else ", device nodes"
         return Finding("filesystems", "ok", f"tmpfs, devpts, mqueue, sysfs{nodes}")
@@ -102,6 +103,8 @@ def others(here: Surroundings) -> Finding:
 
 
 def _reason(kind: str, failure: Failure, here: Surroundings, masks: list[str]) -> reasons.Reason:
+    if kind == "devpts" and failure.errno == errno.EINVAL and reasons.foreign_root(here):
+        return reasons.of_foreign_root(f"{failure.message}, since group {_TTY} is not mapped")
     if kind == "sysfs":
         return reasons.kernel_filesystem("/sys", failure, here, masks)
     return reasons.refusal(failure, here, capability="CAP_MKNOD" if kind == "nodes" else "CAP_SYS_ADMIN")

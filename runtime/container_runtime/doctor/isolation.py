@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from container_runtime.doctor import reasons
-from container_runtime.doctor.attempt import Failure, as_engine, failure_of
+from container_runtime.doctor.attempt import Failure, Refused, as_engine, failure_of
 from container_runtime.doctor.model import Finding
 from container_runtime.kernel import syscalls
 
@@ -29,8 +30,8 @@ _ALLOW = struct.pack("=HBBI", 0x06, 0, 0, 0x7FFF0000)  # BPF_RET | BPF_K with SE
 def namespaces(here: Surroundings) -> Finding:
     """Each kind of namespace that every container has."""
 
-    def make() -> dict[str, list[Any]]:
-        refused: dict[str, list[Any]] = {}
+    def make() -> Refused:
+        refused: Refused = {}
         for kind, flag in KINDS.items():
             try:
                 syscalls.unshare(flag)
@@ -39,7 +40,7 @@ def namespaces(here: Surroundings) -> Finding:
         return refused
 
     outcome = as_engine(here, make)
-    refused = {"mount": [*outcome.failure]} if outcome.failure else outcome.value
+    refused: Refused = {"mount": [*outcome.failure]} if outcome.failure else outcome.value
     if not refused:
         return Finding("namespaces", "ok", ", ".join(KINDS))
     found = {kind: reasons.namespace(kind, Failure(*failure), here) for kind, failure in refused.items()}
@@ -55,17 +56,17 @@ def namespaces(here: Surroundings) -> Finding:
 def system_calls(here: Surroundings) -> Finding:
     """The newer system calls, which old kernels and the profiles of outer containers do not have."""
 
-    def call() -> dict[str, list[Any]]:
-        refused: dict[str, list[Any]] = {}
+    def call() -> Refused:
+        refused: Refused = {}
         for function in (_clone3, _pidfd, _openat2, _pivot_root):
             try:
                 function()
             except OSError as error:
-                refused[function.__name__.strip("_")] = [*failure_of(error)]
+                refused[function.__name__.strip("_")] = [error.strerror or str(error), error.errno or 0]
         return refused
 
     outcome = as_engine(here, call)
-    refused = {"unshare": [*outcome.failure]} if outcome.failure else outcome.value
+    refused: Refused = {"before them": [*outcome.failure]} if outcome.failure else outcome.value
     if not refused:
         return Finding("system calls", "ok", "clone3, pidfd_open, pidfd_send_signal, openat2, pivot_root")
     found = {name: reasons.refusal(Failure(*failure), here) for name, failure in refused.items()}
@@ -110,7 +111,7 @@ def seccomp(here: Surroundings) -> Finding:
     outcome = as_engine(here, lambda: syscalls.seccomp_set_filter(_ALLOW))
     if outcome.failure:
         reason = reasons.refusal(outcome.failure, here)
-        if outcome.failure.errno == 22:  # EINVAL, seccomp(2)
+        if outcome.failure.errno == errno.EINVAL:  # seccomp(2)
             reason = reasons.Reason("this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)", "use another kernel")
         return Finding("seccomp", "missing", reason.why, "every container gets Docker's profile", reason.remedy)
     try:
@@ -121,7 +122,7 @@ def seccomp(here: Surroundings) -> Finding:
             "seccomp",
             "missing",
             "the Python package pyseccomp is not installed" if python else f"libseccomp cannot be loaded: {error}",
-            "Docker's profile, which every container gets, cannot be compiled; seccomp=unconfined does without it",
+            "Docker's profile, which every container gets, cannot be compiled",
             "pip install pyseccomp" if python else "as root: apt-get install libseccomp2",
         )
     return Finding("seccomp", "ok", "filters can be loaded, and libseccomp is there")

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from container_runtime.cgroups.detect import below_mount, parse_membership, parse_mounts
 from container_runtime.cgroups.manager import Manager
 from container_runtime.doctor import reasons
-from container_runtime.doctor.attempt import Failure, as_engine, failure_of
+from container_runtime.doctor.attempt import Failure, Refused, as_engine, failure_of, step
 from container_runtime.doctor.model import Finding
 from container_runtime.doctor.surroundings import read
+from container_runtime.errors import KernelError
 from container_runtime.kernel import syscalls
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _use(manager: Manager, *, devices: bool) -> dict[str, Any]:
             found["refused"][kind] = [*failure_of(error)]
     try:
         _enter(manager)
-    except OSError as error:
+    except (OSError, KernelError) as error:
         found["entry"] = [*failure_of(error)]
     if devices:
         found["devices"] = None if layout.v2 or "devices" in layout.v1 else [*Failure("no devices controller")]
@@ -133,7 +134,8 @@ def _enter(manager: Manager) -> None:
     """Have a process enter a group in the way that a container's first one does."""
     group = manager.begin("enter", [])
     directory = group.open()
-    pid, pidfd = syscalls.clone3(0, directory)
+    with step("clone3 into a cgroup" if directory is not None else "clone3"):
+        pid, pidfd = syscalls.clone3(0, directory)
     if pid == 0:
         number = 0
         try:
@@ -143,7 +145,7 @@ def _enter(manager: Manager) -> None:
         except OSError as error:
             number = error.errno or 1
         finally:
-            os._exit(number)
+            os._exit(number)  # there is no errno above 255
     status = os.waitpid(pid, 0)[1]
     os.close(pidfd)
     if directory is not None:
@@ -176,7 +178,7 @@ def findings(found: dict[str, Any], mounted: Hierarchies, here: Surroundings) ->
     """What ``_examine`` found, as findings."""
     result = [_limits(found, mounted, here)]
     if "devices" in found:
-        result.append(_devices(found, here))
+        result.append(_devices(found, mounted, here))
     return result
 
 
@@ -185,7 +187,7 @@ def _limits(found: dict[str, Any], mounted: Hierarchies, here: Surroundings) -> 
         reason = reasons.refusal(Failure(*found["entry"]), here)
         why = f"a cgroup can be made, but not entered: {reason.why}"
         return Finding("limits", "missing", why, "the first process of a container enters its cgroup", reason.remedy)
-    refused: dict[str, list[Any]] = found["refused"]
+    refused: Refused = found["refused"]
     works = [kind for kind in RESOURCES if kind not in refused]
     if not refused:
         return Finding("limits", "ok", f"{', '.join(works)}, by cgroup {found['version']}")
@@ -198,12 +200,12 @@ def _limits(found: dict[str, Any], mounted: Hierarchies, here: Surroundings) -> 
         "limits",
         "limited",
         reason.why,
-        f"a container that is to have a limit of {', '.join(refused)} is an error{kept}; without limits all start",
+        f"starting a container with a limit of {', '.join(refused)} is an error{kept}; without limits all start",
         reason.remedy,
     )
 
 
-def _devices(found: dict[str, Any], here: Surroundings) -> Finding:
+def _devices(found: dict[str, Any], mounted: Hierarchies, here: Surroundings) -> Finding:
     if found["devices"] is None:
         how = "by an eBPF program" if found["version"] == "v2" else "by the devices controller"
         return Finding("device rules", "ok", how)
@@ -214,7 +216,9 @@ def _devices(found: dict[str, Any], here: Surroundings) -> Finding:
             "limited",
             f"{failure.message} can be written",
             "root in a container can make nodes of all devices of the machine, and open them where a mount allows it",
-            "as root: mount -t cgroup -o devices cgroup /sys/fs/cgroup/devices (made before with mkdir)",
+            reasons.allow_in_container(here, "--privileged")
+            if mounted.read_only
+            else "as root: mkdir -p /sys/fs/cgroup/devices && mount -t cgroup -o devices cgroup /sys/fs/cgroup/devices",
         )
     reason = reasons.refusal(failure, here)
     return Finding("device rules", "missing", reason.why, "no container is started without them", reason.remedy)

@@ -7,8 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from container_runtime.doctor import filesystems, isolation, limits, machine, network, storage, users
-from container_runtime.doctor.attempt import adopt_orphans
+from container_runtime.doctor import machine
 from container_runtime.doctor.model import Finding, verdict
 from container_runtime.doctor.render import as_json, as_text
 from container_runtime.doctor.surroundings import gather
@@ -21,25 +20,19 @@ if TYPE_CHECKING:
     Probe = Callable[[Surroundings], Finding | list[Finding]]
 
 _FIRST: tuple[tuple[str, Probe], ...] = (("kernel", machine.kernel), ("user", machine.user))
-_WITH_RIGHTS: tuple[tuple[str, Probe], ...] = (
-    ("namespaces", isolation.namespaces),
-    ("system calls", isolation.system_calls),
-    ("/proc", filesystems.proc),
-    ("filesystems", filesystems.others),
-    ("network", network.links),
-    ("redirection", network.redirection),
-    ("seccomp", isolation.seccomp),
-    ("directories", storage.storage),
-    ("limits", limits.limits),
-)
 _INTERRUPTED = 130  # 128 and the number of SIGINT
 
 
 def examine(here: Surroundings) -> list[Finding]:
     """Run every probe that makes sense here."""
     found = _run(_FIRST, here)
-    if not all(finding.state != "missing" for finding in found):
-        return found  # another system, whose calls are not known
+    if not verdict(found):
+        return found
+    # Only now: system calls of Linux are looked up when these are imported.
+    from container_runtime.doctor import users
+    from container_runtime.doctor.attempt import adopt_orphans
+
+    adopt_orphans()
     rights = True
     if here.needs_user_namespace:
         made = _run((("user namespace", users.user_namespace),), here)
@@ -48,11 +41,27 @@ def examine(here: Surroundings) -> list[Finding]:
         if rights:
             found += _run((("subordinate ids", users.subordinate_ids),), here)
     if rights:
-        found += _run(_WITH_RIGHTS, here)
+        found += _run(_with_rights(), here)
     else:
         why = "not tried, since it takes a user namespace"
-        found += [Finding(name, "missing", why) for name, _ in _WITH_RIGHTS]
+        found += [Finding(name, "missing", why) for name, _ in _with_rights()]
     return found + _run((("other engine", machine.another_engine),), here)
+
+
+def _with_rights() -> tuple[tuple[str, Probe], ...]:
+    from container_runtime.doctor import filesystems, isolation, limits, network, storage
+
+    return (
+        ("namespaces", isolation.namespaces),
+        ("system calls", isolation.system_calls),
+        ("/proc", filesystems.proc),
+        ("filesystems", filesystems.others),
+        ("network", network.links),
+        ("redirection", network.redirection),
+        ("seccomp", isolation.seccomp),
+        ("directories", storage.storage),
+        ("limits", limits.limits),
+    )
 
 
 def _run(probes: Sequence[tuple[str, Probe]], here: Surroundings) -> list[Finding]:
@@ -74,7 +83,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--json", action="store_true", help="one JSON document instead of lines for people")
     options = parser.parse_args(sys.argv[2:] if arguments is None else arguments)
-    adopt_orphans()
     try:
         here = gather()
         findings = examine(here)

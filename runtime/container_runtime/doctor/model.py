@@ -33,7 +33,8 @@ def summary(findings: Sequence[Finding], user: str) -> str:
     """The verdict as one sentence."""
     missing = [finding for finding in findings if finding.state == "missing"]
     if missing:
-        first, others = missing[0], len(missing) - 1
+        # What was not tried for lack of the first has no remedy of its own.
+        first, others = missing[0], sum(1 for finding in missing[1:] if finding.remedy)
         more = f" (and {others} more of the above)" if others else ""
         return f"No container can be started here: {first.name}: {first.why}{more}."
     limited = ", ".join(finding.name for finding in findings if finding.state == "limited")

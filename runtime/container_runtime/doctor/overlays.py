@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from container_runtime.errors import KernelError
+from container_runtime.doctor.attempt import step
 from container_runtime.images import host, host_parts
 from container_runtime.images.files import opaque_attribute, remove_tree
 from container_runtime.kernel import syscalls
@@ -35,10 +36,8 @@ def _mounted(directory: Path, lower: list[str], *, in_namespace: bool) -> Genera
     if in_namespace:
         options.append("userxattr")
     merged = directory / "merged"
-    try:
+    with step("mount an overlay in", str(directory.parent.parent)):
         syscalls.mount("overlay", str(merged), "overlay", syscalls.MS_NODEV, ",".join(options))
-    except OSError as error:
-        raise KernelError("mount an overlay in", str(directory.parent), error.errno or 1) from None
     try:
         yield merged
     finally:
@@ -79,7 +78,7 @@ def host_overlay(directory: Path, *, in_namespace: bool) -> str:
         OSError: something was refused.
     """
     # The place is chosen by code of the images that has no public name.
-    chosen = host_parts._place() if in_namespace else host._place()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    chosen = host_parts._place() if in_namespace else host._place()  # pyright: ignore[reportPrivateUsage]
     over = chosen / f".doctor-{os.getpid()}-{os.urandom(4).hex()}"
     below = host_parts.directories(host_parts.mount_points())[0] if in_namespace else "/"
     try:
@@ -89,7 +88,7 @@ def host_overlay(directory: Path, *, in_namespace: bool) -> str:
         os.mknod(over / "absent", stat.S_IFCHR, os.makedev(0, 0))
         with _mounted(directory, [str(over), below], in_namespace=in_namespace) as merged:
             if (merged / "absent").exists() or not (merged / "hidden").is_dir():
-                raise OSError(5, "an overlay does not hide what its upper layer hides", str(chosen))
+                raise OSError(errno.EIO, "an overlay does not hide what its upper layer hides", str(chosen))
     finally:
         remove_tree(over)
     return str(chosen)

@@ -15,6 +15,14 @@ _DENIED = (errno.EPERM, errno.EACCES)
 _NAMES = {"mount": "mnt"}  # what sysctls call a namespace
 
 
+_AS_USER = "setpriv --bounding-set=-sys_admin pytest …"  # kernel.userns.needed: root without CAP_SYS_ADMIN
+# Directories of proc and sysfs that are always empty, on which mounts hide nothing (sysfs_create_mount_point() and
+# proc_create_mount_point() in the kernel).
+_EMPTY = ("/sys/fs/", "/sys/kernel/config", "/sys/kernel/debug", "/sys/kernel/security", "/sys/kernel/tracing",
+          "/sys/firmware/efi/efivars", "/sys/hypervisor/s390", "/proc/fs/nfsd", "/proc/sys/fs/binfmt_misc",
+          "/proc/openprom")  # fmt: skip
+
+
 class Reason(NamedTuple):
     """Why, and what to do."""
 
@@ -111,25 +119,35 @@ def _denied(failure: Failure, here: Surroundings, capability: str) -> Reason:
     if not here.needs_user_namespace and not here.has(capability):
         return Reason(
             f"{failure.message}: root has no {capability} here",
-            allow_in_container(here, f"--cap-add {capability.removeprefix('CAP_')}"),
+            allow_in_container(here, f"--cap-add {capability.removeprefix('CAP_')}")
+            + f"; or let the engine make a user namespace of its own: {_AS_USER}",
         )
     if here.apparmor.endswith("(enforce)"):
         return Reason(
             f"{failure.message}: the AppArmor profile {here.apparmor.removesuffix('(enforce)').strip()} forbids it",
             allow_in_container(here, "--security-opt apparmor=unconfined"),
         )
-    if not here.needs_user_namespace and not here.all_ids:
-        return Reason(
-            f"{failure.message}: this root is one of a user namespace (/proc/self/uid_map), not of the machine",
-            "run as an ordinary user here, for whom the engine makes a user namespace of its own: setpriv --reuid 1000 "
-            "--regid 1000 --clear-groups --inh-caps=-all pytest …",
-        )
+    if foreign_root(here):
+        return of_foreign_root(failure.message)
     if here.seccomp:
         return Reason(
             f"{failure.message}: probably by the seccomp profile of an outer container",
             allow_in_container(here, "--security-opt seccomp=unconfined"),
         )
     return Reason(failure.message, "run as root" if here.user else "see `dmesg` for the security module that refused")
+
+
+def foreign_root(here: Surroundings) -> bool:
+    """Whether we are root of a user namespace that somebody else made: the engine takes us for the machine's."""
+    return not here.needs_user_namespace and not here.all_ids
+
+
+def of_foreign_root(what: str) -> Reason:
+    """The reason for whatever root of a user namespace may not do."""
+    return Reason(
+        f"{what}: this root is one of a user namespace (/proc/self/uid_map), not of the machine",
+        f"let the engine make a user namespace of its own: {_AS_USER}",
+    )
 
 
 def namespace(kind: str, failure: Failure, here: Surroundings) -> Reason:
@@ -145,9 +163,9 @@ def namespace(kind: str, failure: Failure, here: Surroundings) -> Reason:
 
 
 def covered(mountinfo: str, top: str) -> list[str]:
-    """What is mounted below ``top``, as by an engine that masks parts of an outer container's /proc."""
+    """What is hidden below ``top``, as by an engine that masks parts of an outer container's /proc."""
     points = {line.split(" ")[4] for line in mountinfo.splitlines() if line.count(" ") > 4}
-    return sorted(point for point in points if point.startswith(top + "/"))
+    return sorted(point for point in points if point.startswith(top + "/") and not point.startswith(_EMPTY))
 
 
 def kernel_filesystem(kind: str, failure: Failure, here: Surroundings, masks: Iterable[str]) -> Reason:
@@ -161,7 +179,7 @@ def kernel_filesystem(kind: str, failure: Failure, here: Surroundings, masks: It
         shown = ", ".join(over[:3]) + (" …" if len(over) > 3 else "")
         unmask = "unmask=ALL" if here.container == "podman" else "systempaths=unconfined"
         return Reason(
-            f"parts of this one are masked ({shown}), so that the kernel lets nobody see a new {kind} whole",
+            f"parts of this one are masked ({shown}), and the kernel refuses a new {kind} that would show them",
             allow_in_container(here, f"--security-opt {unmask}"),
         )
     return refusal(failure, here)

@@ -23,7 +23,7 @@ def as_text(findings: Sequence[Finding], user: str, *, symbols: bool) -> str:
     lines: list[str] = []
     for finding in findings:
         head = f"{heads[finding.state]:<{first}} {finding.name:<{second}}"
-        if finding.state == "ok":
+        if not (finding.cost or finding.remedy):
             lines.append(f"{head}  {finding.why}".rstrip())
             continue
         # Where the signs are words the state need not be said twice.

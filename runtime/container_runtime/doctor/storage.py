@@ -32,6 +32,7 @@ LONGEST_SOCKET = 107
 LITTLE_SPACE = 100_000_000  # bytes
 _FEW_INODES = 1000
 _PID = 4194304  # the largest that there is, proc_sys_kernel(5)
+_REPLACED = "programs in containers that remove a directory and make it anew fail, as package managers do"
 _NAME = "pytest-containers"
 
 
@@ -154,7 +155,8 @@ def _run_directory(found: dict[str, Any], here: Surroundings) -> Finding:
     remedy = "as root: mount -t tmpfs tmpfs /run" if here.user == 0 else "export XDG_RUNTIME_DIR=$(mktemp -d)"
     for key in ("!home", "!socket"):
         if key in found:
-            return Finding("run directory", "missing", Failure(*found[key]).message, cost, remedy)
+            why = Failure(*found[key]).message.partition(": remove it")[0]  # the remedy is said apart
+            return Finding("run directory", "missing", why, cost, remedy)
     length = longest_socket(found["home"])
     if length > LONGEST_SOCKET:
         return Finding(
@@ -173,7 +175,7 @@ def _data_directory(found: dict[str, Any], here: Surroundings) -> Finding:
     return Finding(
         "data directory",
         "missing",
-        Failure(*found["!data"]).message,
+        f"it cannot be made or written: {Failure(*found['!data']).message}",
         "images and compiled seccomp profiles are kept there: no container can be started",
         f"export {DATA_VARIABLE}=/var/tmp/{_NAME}-{here.user}",
     )
@@ -196,7 +198,7 @@ def _layers(found: dict[str, Any], here: Surroundings) -> Finding:
         return Finding(
             "writable layers",
             "limited",
-            f"overlayfs takes none on the filesystem of {data}, so that they lie in {layers.rpartition('/')[0]} (tmpfs)",
+            f"overlayfs takes none on the filesystem of {data}, so they lie in {layers.rpartition('/')[0]} (tmpfs)",
             "what containers write is kept in memory",
             f"export {DATA_VARIABLE}=DIRECTORY, one on ext4 or xfs" + ("" if here.user else ", as a volume"),
         )
@@ -208,12 +210,15 @@ def _overlay(found: dict[str, Any], here: Surroundings) -> Finding:
     if "!overlay" in found:
         reason = reasons.refusal(Failure(*found["!overlay"]), here, modules="overlay")
         return Finding("overlayfs", "missing", reason.why, cost, reason.remedy)
+    if found["overlay"] and reasons.foreign_root(here):
+        reason = reasons.of_foreign_root(f"replace a directory: {found['overlay']}")
+        return Finding("overlayfs", "limited", reason.why, _REPLACED, reason.remedy)
     if found["overlay"]:
         return Finding(
             "overlayfs",
             "limited",
-            f"on {found['kind']}, a directory of an image cannot be replaced by one of the same name: {found['overlay']}",
-            "programs in containers that remove a directory and make it anew fail, as package managers do",
+            f"on {found['kind']}, no directory of an image can be replaced by one of its name: {found['overlay']}",
+            _REPLACED,
             f"export {DATA_VARIABLE}=DIRECTORY, one on ext4 or xfs (tmpfs has user attributes from Linux 6.6 on)",
         )
     return Finding("overlayfs", "ok", "mounted, written to" + (", with userxattr" if here.needs_user_namespace else ""))

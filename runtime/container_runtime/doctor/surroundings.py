@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -88,13 +89,12 @@ def parse_status(text: str) -> dict[str, str]:
     return {name: value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
 
 
-def name_of(user: int, passwd: str) -> str:
-    """The user's name in the text of /etc/passwd; empty where it has none."""
-    for line in passwd.splitlines():
-        fields = line.split(":")
-        if len(fields) > 2 and fields[2] == f"{user}":
-            return fields[0]
-    return ""
+def name_of(user: int) -> str:
+    """The user's name; empty where it has none."""
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return ""
 
 
 def container_kind(files: set[str], environment: Mapping[str, str]) -> str:
@@ -130,7 +130,7 @@ def gather() -> Surroundings:
         release=uname.release,
         machine=uname.machine,
         user=user,
-        name=name_of(user, read("/etc/passwd")),
+        name=name_of(user),
         # Without /proc nothing is known: then as ``kernel.userns.needed`` has it.
         capabilities=_number(status.get("CapEff", "0"), 16) if status else (0 if user else -1),
         seccomp=status.get("Seccomp", "0") == "2",

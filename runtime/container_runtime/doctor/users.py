@@ -37,13 +37,14 @@ def user_namespace(here: Surroundings) -> Finding:
     return Finding("user namespace", "missing", reason.why, cost, reason.remedy)
 
 
-def ranges_command(name: str, uid: int) -> str:
+def ranges_command(name: str) -> str:
     """The command that gives a user subordinate ids."""
-    return f"as root: usermod --add-subuids {_range()} --add-subgids {_range()} {name or f'USER-{uid}'}"
+    ids = f"{_FIRST}-{_FIRST + _COUNT - 1}"
+    return f"as root: usermod --add-subuids {ids} --add-subgids {ids} {name}"
 
 
-def _range() -> str:
-    return f"{_FIRST}-{_FIRST + _COUNT - 1}"
+def _by_number(user: int) -> str:
+    return f"as root: echo {user}:{_FIRST}:{_COUNT} | tee -a /etc/subuid /etc/subgid"
 
 
 def has_range(text: str, user: int, name: str) -> bool:
@@ -65,12 +66,15 @@ def missing_parts(here: Surroundings, helpers: dict[str, str | None], subuid: st
     ]
     why: list[str] = []
     remedy: list[str] = []
+    if not here.name:
+        why.append(f"user {here.user} has no name (passwd(5)), and newuidmap works for those with one")
+        remedy.append(f"as root: useradd --uid {here.user} tester")
     if absent:
         why.append(f"{' and '.join(absent)} {'are' if len(absent) > 1 else 'is'} not installed")
         remedy.append(_INSTALL)
     if without:
         why.append(f"{here.name or here.user} is not in {' and '.join(without)}")
-        remedy.append(ranges_command(here.name, here.user))
+        remedy.append(ranges_command(here.name) if here.name else _by_number(here.user))
     return reasons.Reason("; ".join(why), "; ".join(remedy))
 
 
@@ -109,12 +113,17 @@ def _refused_mapping(here: Surroundings, helpers: dict[str, str | None]) -> reas
                 f"{path} is neither set-user-ID root nor has it file capabilities",
                 "as root: apt-get install --reinstall uidmap",
             )
+    if userns.subordinate_ranges(here.user) is None:  # it knows the names of /etc/passwd only
+        return reasons.Reason(
+            f"the ranges are for {here.name}, which is not in /etc/passwd",
+            _by_number(here.user),
+        )
     said = attempt(lambda: _words_of_helpers(here, [path for path in helpers.values() if path]))
     if said.failure is not None:
         return reasons.Reason(f"the mapping could not be made: {said.failure.message}", "run as root")
     return reasons.Reason(
         f"the helpers refused: {said.value or 'without a word'}",
-        "give the user a range that this user namespace has: " + ranges_command(here.name, here.user),
+        "give the user a range of ids that are there: " + ranges_command(here.name or "NAME"),
     )
 
 
