@@ -81,7 +81,7 @@ def test_markers_are_known(run: Run) -> None:
 
 @pytest.mark.needs("limits")
 @pytest.mark.parametrize("ability", [True, False])
-def test_a_limit_that_cannot_be_set_may_be_a_warning(run: Run, monkeypatch: pytest.MonkeyPatch, ability: bool) -> None:
+def test_a_limit_that_cannot_be_set_may_be_a_warning(run: Run, ability: bool) -> None:
     """What the machine cannot do is told by the engine; here it is told so in its stead."""
     result = run(
         "--containers-limits=warn",

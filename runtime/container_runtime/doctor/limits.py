@@ -61,10 +61,11 @@ def why_none(missing: list[str], found: Hierarchies, here: Surroundings) -> reas
         )
     absent = [name for name in missing if name not in found.v1 and name not in found.offered]
     if absent:
-        offers = "has" if here.user == 0 or found.v1 else "offers"
+        more = reasons.allow_in_container(here, "--privileged")
         return reasons.Reason(
-            f"the kernel {offers} no cgroup controller {', '.join(absent)} here",
-            f"boot with cgroup_enable={absent[0]}, or use a kernel that has it; or {_WITHOUT}",
+            f"there is no cgroup controller {', '.join(absent)} here: disabled at boot, not mounted, or not given on "
+            "by an outer container",
+            f"boot with cgroup_enable={absent[0]}, or {more}; or {_WITHOUT}",
         )
     if found.v1 & set(missing):
         return reasons.Reason(

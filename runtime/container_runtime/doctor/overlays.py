@@ -78,7 +78,7 @@ def host_overlay(directory: Path, *, in_namespace: bool) -> str:
         OSError: something was refused.
     """
     # The place is chosen by code of the images that has no public name.
-    chosen = host_parts._place() if in_namespace else host._place()  # pyright: ignore[reportPrivateUsage]
+    chosen = host_parts.place() if in_namespace else host.place()
     over = chosen / f".doctor-{os.getpid()}-{os.urandom(4).hex()}"
     below = host_parts.directories(host_parts.mount_points())[0] if in_namespace else "/"
     try:

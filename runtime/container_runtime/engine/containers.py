@@ -124,7 +124,11 @@ async def seccomp_file(container: Container, capabilities: Iterable[str]) -> str
         return ""
     key = frozenset(capabilities)
     if key not in _seccomp_files:
-        _seccomp_files[key] = await asyncio.to_thread(compile_profile, default_profile(key), data_home() / "seccomp")
+        profile = default_profile(key)
+        try:
+            _seccomp_files[key] = await asyncio.to_thread(compile_profile, profile, data_home() / "seccomp")
+        except OSError:  # a home that is full or may not be written: compiled for this run alone
+            _seccomp_files[key] = await asyncio.to_thread(compile_profile, profile, container.directory.parent)
     return _seccomp_files[key]
 
 

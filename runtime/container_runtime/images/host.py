@@ -66,7 +66,7 @@ def layer(own: tuple[Path, ...]) -> Path:
         EngineError: there is no filesystem for it, or it refused.
     """
     entries = plan(own)
-    base = _place()
+    base = place()
     path = base / f"host-{key(entries)[7:39]}"
     if path.is_dir():
         return path
@@ -86,7 +86,7 @@ def layer(own: tuple[Path, ...]) -> Path:
         remove_tree(made)
 
 
-def _place() -> Path:
+def place() -> Path:
     """A directory of the user on another filesystem than ``/``."""
     root = Path("/").stat().st_dev
     candidates = (runtime_home, lambda: private_directory(Path(f"/dev/shm/pytest-containers-{userns.outer_user()}")))  # noqa: S108

@@ -58,7 +58,7 @@ def parts(own: tuple[Path, ...]) -> list[Part]:
     entries = host.plan(own)
     points = mount_points()
     where = directories(points)
-    base = _place()
+    base = place()
     path = base / f"host-{_key(entries, where)}"
     if not path.is_dir():
         made = base / f".{path.name}-{os.getpid()}-{os.urandom(4).hex()}"
@@ -84,7 +84,7 @@ def _key(entries: dict[str, host.Hidden], where: list[str]) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 
-def _place() -> Path:
+def place() -> Path:
     """A directory outside of all parts, on a filesystem with attributes of users."""
     root = Path("/").stat().st_dev
     shared_memory = Path(f"/dev/shm/pytest-containers-{userns.outer_user()}")  # noqa: S108  private_directory checks

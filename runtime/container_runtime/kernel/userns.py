@@ -12,6 +12,11 @@ import os
 from container_runtime.errors import KernelError
 from container_runtime.kernel import syscalls
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ALL_IDS = (1 << 32) - 1  # of the machine's own namespace, user_namespaces(7)
 _SYS_ADMIN = 21  # linux/capability.h
 _HELPERS = ("newuidmap", "newgidmap")
 _ADVICE = (
@@ -48,11 +53,25 @@ def adopt(user: int, ids: int) -> None:
 
 
 def needed() -> bool:
-    """Whether root's rights are missing: another user, or root without CAP_SYS_ADMIN as in most containers."""
+    """Whether the rights of the machine's root are missing.
+
+    They are for another user, for root without CAP_SYS_ADMIN, as in most containers, and for the root of a user
+    namespace that somebody else made.
+    """
+    return not _has_rights() or _own_ids() < _ALL_IDS
+
+
+def _own_ids() -> int:
+    """How many ids, from 0 up, this user namespace has."""
+    fields = _read("/proc/self/uid_map").split()
+    return int(fields[2]) if fields[:1] == ["0"] else 0
+
+
+def _has_rights() -> bool:
     for line in _read("/proc/self/status").splitlines():
         if line.startswith("CapEff:"):
-            return not int(line.split()[1], 16) >> _SYS_ADMIN & 1
-    return os.geteuid() != 0
+            return bool(int(line.split()[1], 16) >> _SYS_ADMIN & 1)
+    return os.geteuid() == 0
 
 
 def enter() -> None:
@@ -62,19 +81,16 @@ def enter() -> None:
         KernelError: user namespaces are forbidden; the message says by what, and how to allow them.
     """
     user, group = os.geteuid(), os.getegid()
-    ranges = subordinate_ranges(user)
-    helpers = [_find(name) for name in _HELPERS]
-    mapper = _Mapper(helpers, user, group, ranges) if ranges and all(helpers) else None
+    mapper, ids = _mapper(user, group)
     try:
         syscalls.unshare(syscalls.CLONE_NEWUSER)
     except OSError as error:
         raise KernelError("make a user namespace", "", error.errno or 1, advice()) from None
-    ids = 1 + min(ranges[0][1], ranges[1][1]) if mapper is not None and ranges and mapper.map() else 0
-    if not ids:
+    if mapper is None or not mapper.map():
         _map_one(user, group)
         ids = 1
     adopt(user, ids)
-    if needed():  # AppArmor lets the call pass and takes the rights away (Ubuntu, from 24.04 on)
+    if not _has_rights():  # AppArmor lets the call pass and takes the rights away (Ubuntu, from 24.04 on)
         raise KernelError("use a user namespace", "", errno.EPERM, advice())
 
 
@@ -89,12 +105,35 @@ def _map_one(user: int, group: int) -> None:
             os.close(descriptor)
 
 
-class _Mapper:
-    """A child outside, who calls the set-user-ID helpers when we are inside."""
+def _mapper(user: int, group: int) -> tuple[_Mapper | None, int]:
+    """Who maps more than one id, and how many: for a container's root all that it has, for others subuid(5)."""
+    if user == 0:
+        return (_Mapper(_map_all), _own_ids()) if _own_ids() > 1 else (None, 1)
+    ranges = subordinate_ranges(user)
+    helpers = [_find(name) for name in _HELPERS]
+    if not ranges or not all(helpers):
+        return None, 1
+    own = (user, group)
+    return _Mapper(lambda pid: _call_helpers(helpers, pid, own, ranges)), 1 + min(ranges[0][1], ranges[1][1])
 
-    def __init__(
-        self, helpers: list[str], user: int, group: int, ranges: tuple[tuple[int, int], tuple[int, int]]
-    ) -> None:
+
+def _map_all(pid: int) -> int:
+    """As it is outside; CAP_SETUID and CAP_SETGID are enough for that."""
+    for name in ("uid_map", "gid_map"):
+        descriptor = os.open(f"/proc/{pid}/{name}", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, f"0 0 {_own_ids()}".encode())
+        except OSError:
+            return 1
+        finally:
+            os.close(descriptor)
+    return 0
+
+
+class _Mapper:
+    """A child that stays outside and maps when we are inside."""
+
+    def __init__(self, work: Callable[[int], int]) -> None:
         read, self._go = os.pipe()
         self._pid = os.fork()
         if self._pid == 0:
@@ -102,7 +141,7 @@ class _Mapper:
             try:
                 os.close(self._go)
                 if os.read(read, 1):
-                    code = _call_helpers(helpers, os.getppid(), (user, group), ranges)
+                    code = work(os.getppid())
             finally:
                 os._exit(code)
         os.close(read)

@@ -71,7 +71,7 @@ class RunDirectory:
         name = self.path.name
         shared_memory = Path("/dev/shm") / f"pytest-containers-{userns.outer_user()}"  # noqa: S108  checked: private_directory
         for base in (data_home(), self.path, shared_memory):
-            existing = next(parent for parent in (base, *base.parents) if parent.exists())
+            existing = next(parent for parent in (base, *base.parents) if os.path.exists(parent))  # noqa: PTH110  False where it may not be looked at
             if filesystem_of(existing) in _FILESYSTEMS_WITHOUT_UPPER or not os.access(existing, os.W_OK):
                 continue
             layers = base / "layers-of-runs" / name
