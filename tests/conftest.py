@@ -7,19 +7,12 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-import hypothesis
 import pytest
 
 from tests import leftovers, rights
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-
-# A slow machine is no failure: neither a deadline for an example nor one for making them up.
-hypothesis.settings.register_profile(
-    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
-hypothesis.settings.load_profile("unhurried")
 
 LEAK_GRACE = 3.0
 """Seconds that the kernel is given to free what has already been let go (network namespaces die asynchronously)."""

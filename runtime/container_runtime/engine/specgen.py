@@ -205,6 +205,14 @@ def _devices(host: Mapping[str, Any], facts: Facts) -> list[dict[str, Any]]:
     return found
 
 
+def _paths(host: Mapping[str, Any], key: str, default: Sequence[str]) -> list[str]:
+    """The paths below /proc and /sys that the request names, else the default."""
+    wanted = host.get(key)
+    if wanted is None or host.get("Privileged"):
+        return list(default)
+    return [clean_destination(str(path), f"HostConfig.{key}") for path in wanted]
+
+
 def _namespaces(facts: Facts) -> list[Namespace]:
     namespaces: list[Namespace] = [{"type": kind} for kind in ("mount", "uts", "pid", "ipc", "cgroup")]
     if facts.network is not None:
@@ -238,8 +246,9 @@ def generate(image: Mapping[str, Any], body: Mapping[str, Any], facts: Facts) ->
             "namespaces": _namespaces(facts),
             "resources": resources.resources(host, devices),
             "cgroupsPath": facts.cgroups_path,
-            "maskedPaths": list(MASKED_PATHS) if masked else [],
-            "readonlyPaths": list(READONLY_PATHS) if masked else [],
+            # Docker's command sends both lists empty for --security-opt systempaths=unconfined.
+            "maskedPaths": _paths(host, "MaskedPaths", MASKED_PATHS if masked else ()),
+            "readonlyPaths": _paths(host, "ReadonlyPaths", READONLY_PATHS if masked else ()),
         },
     }
     if body.get("Domainname"):

@@ -97,8 +97,9 @@ def place() -> Path:
             probe.mkdir()
             try:
                 os.setxattr(probe, opaque_attribute(), b"y")
+                os.mknod(probe / "whiteout", stat.S_IFCHR, os.makedev(0, 0))  # overlay itself refuses those
             finally:
-                probe.rmdir()
+                remove_tree(probe)
             return path
     raise EngineError(
         "the image host needs a directory with extended attributes outside of the machine's own directories, and "
@@ -113,7 +114,10 @@ def mount_points() -> list[str]:
 
 
 def directories(points: Iterable[str], top: str = "/") -> list[str]:
-    """The directories that become parts: those of ``top`` without mounts below, else (one level) what is in them."""
+    """The directories that become parts: those of ``top`` without mounts below, else (one level) what is in them.
+
+    Where only files are mounted below, as a container's /etc/hosts, and the directory is small, it is copied instead.
+    """
     found: list[str] = []
     for entry in sorted(os.scandir(top), key=lambda each: each.name):
         path = entry.path
@@ -121,9 +125,10 @@ def directories(points: Iterable[str], top: str = "/") -> list[str]:
             continue
         if not os.access(path, os.R_OK | os.X_OK):
             continue
-        if not any(point.startswith(path + "/") for point in points):
+        below = [point for point in points if point.startswith(path + "/")]
+        if not below:
             found.append(path)
-        elif top == "/" and not _is_small(path):
+        elif top == "/" and (any(os.path.isdir(point) for point in below) or not _is_small(path)):  # noqa: PTH112
             found += directories(points, path)
     return found
 
@@ -151,7 +156,8 @@ def _build(made: Path, entries: dict[str, host.Hidden], where: list[str], points
         (root / path[1:]).mkdir(mode=0o755, parents=True, exist_ok=True)
     for path in sorted(entry.path for entry in os.scandir("/")):
         if path not in where and any(point.startswith(path + "/") for point in points) and path[1:] not in _EMPTY:
-            _fill(path, root, where)
+            with suppress(PermissionError):  # what the user may not look into is not there for his containers either
+                _fill(path, root, where)
     for path in itertools.islice(_writable(where), _MOST_DIRECTORIES):
         (over / path[1:]).mkdir(mode=_mode(path), parents=True, exist_ok=True)
     for path in _COPIED:

@@ -58,6 +58,12 @@ def _error_of(step: str, path: str, number: int, strerror: str = "") -> EngineEr
             "package uidmap and give him ids in /etc/subuid and /etc/subgid (pytest-containers doctor says how)",
             128,
         )
+    if step == "mount" and path == "/proc" and number == errno.EPERM:
+        return StartError(
+            "a new /proc cannot be mounted, because parts of the one that is there are masked, as in an outer "
+            "container: start that one with --security-opt systempaths=unconfined",
+            128,
+        )
     if number == errno.ENOMEM and step == "start":
         return StartError("the memory limit is too small to start a process in", 128)
     return StartError(f"{step} {path}: {reason}".replace("  ", " "), 128)

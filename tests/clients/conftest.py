@@ -1,0 +1,59 @@
+"""Docker's own command, and an engine of ours for it to speak to."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.leftovers import observe
+
+HANG = 60
+"""Seconds; a hang limit, not a measurement."""
+
+
+class Docker:
+    """Types docker commands for one engine."""
+
+    def __init__(self, path):
+        self.command = ("docker", "-H", f"unix://{path}")
+        self.environment = {**os.environ, "DOCKER_CONFIG": str(path.parent)}
+
+    def __call__(self, *words, stdin=b""):
+        ran = subprocess.run(
+            [*self.command, *words], input=stdin, capture_output=True, timeout=HANG, env=self.environment
+        )
+        return ran.returncode, ran.stdout.decode(), ran.stderr.decode()
+
+    def ok(self, *words, stdin=b""):
+        code, out, err = self(*words, stdin=stdin)
+        assert code == 0, out + err
+        return out.strip()
+
+    def popen(self, *words):
+        return subprocess.Popen(
+            [*self.command, *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self.environment,
+        )
+
+
+@pytest.fixture(scope="module")
+def docker(tmp_path_factory):
+    path = tmp_path_factory.mktemp("engine") / "docker.sock"
+    command = [sys.executable, "-P", "-m", "container_runtime", "serve", "--socket", path, "--log", path.parent / "log"]
+    with subprocess.Popen(command) as engine:
+        try:
+            await_engine = Docker(path)
+            end = time.monotonic() + HANG
+            while await_engine("version")[0] and engine.poll() is None and time.monotonic() < end:
+                pass  # each attempt waits for itself; a socket that another process makes is not announced
+            yield await_engine
+        finally:
+            engine.terminate()
+            assert engine.wait(HANG) == 0
+    assert "Traceback" not in (path.parent / "log").read_text()
+    assert not [line for line in observe() if f"run-{engine.pid}-" in line]
