@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from benchmarks.image import NAME
-from benchmarks.measure import OURS, Work, interleave, timed
+from benchmarks.measure import OURS, USER, Work, interleave, timed
 from benchmarks.memory import engine_memory
 
 if TYPE_CHECKING:
@@ -63,7 +63,11 @@ def port_open(engine: Engine) -> float:
         containers.start(name)
         networks = containers.inspect(name).get("NetworkSettings", {}).get("Networks", {})
         (address,) = (endpoint.get("IPAddress", "") for endpoint in networks.values())
-        engine.prober.await_port(address, 80)
+        port = 80
+        if engine.name == USER:
+            forward = containers.forward(name, 80)
+            address, port = forward["Host"], forward["Port"]
+        engine.prober.await_port(address, port)
 
     spent = timed(work)
     containers.remove(name, force=True)
@@ -133,10 +137,10 @@ def _hundred(engine: Engine) -> tuple[float, float, float]:
     def remove(name: str) -> None:
         containers.remove(name, force=True)
 
-    before = engine_memory(engine.pid, set(), with_namespace=engine.name != OURS)
+    before = engine_memory(engine.pid, set(), with_namespace=engine.name not in {OURS, USER})
     with ThreadPoolExecutor(AT_ONCE) as pool:
         started = timed(lambda: list(pool.map(start, range(MANY))))
         own = {containers.inspect(name).get("State", {}).get("Pid", 0) for name in names}
-        after = engine_memory(engine.pid, own, with_namespace=engine.name != OURS)
+        after = engine_memory(engine.pid, own, with_namespace=engine.name not in {OURS, USER})
         removed = timed(lambda: list(pool.map(remove, list(names))))
     return started, (after - before) / MANY / 1e6, removed

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import struct
 import subprocess
 import sys
+import sysconfig
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from benchmarks.image import NAME
+from benchmarks.measure import OURS, USER
 from pytest_containers.client import Client, ClientError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 HERE = Path(__file__).parent
+NOBODY = 61184  # nobody has it: it is the first of those that systemd gives away for a time (systemd.exec(5))
 
 
 class Prober:
@@ -59,17 +64,58 @@ def our_command(listener: socket.socket, lifeline: int) -> list[str]:
             "--listen-fd", str(listener.fileno()), "--lifeline-fd", str(lifeline)]  # fmt: skip
 
 
+class User:
+    """An ordinary user without a name, and how our engine is started for it; ValueError where that cannot be."""
+
+    def __init__(self) -> None:
+        self._home = tempfile.TemporaryDirectory(prefix="pytest-containers-benchmark-user-", dir="/var/tmp")
+        os.chown(self._home.name, NOBODY, NOBODY)
+        self.words = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=-all"]
+        path = f"{sysconfig.get_path('purelib')}:{HERE.parent}:{HERE.parent}/runtime"
+        self.environment = {"PATH": os.defpath, "HOME": self._home.name, "PYTHONPATH": path}
+        for python in (sys.executable, "/usr/bin/python3"):
+            command = [*self.words, python, "-P", "-c", "import container_runtime, h11"]
+            if subprocess.run(command, env=self.environment, capture_output=True, check=False).returncode == 0:
+                self.python = python
+                return
+        self.close()
+        raise ValueError(f"user {NOBODY} may not read {HERE.parent}, or no Python that has h11")
+
+    def close(self) -> None:
+        """Remove the home directory, and what the engine keeps between runs."""
+        self._home.cleanup()
+        shutil.rmtree(f"/tmp/pytest-containers-{NOBODY}", ignore_errors=True)
+
+
 @contextlib.contextmanager
-def spawn_ours(directory: Path) -> Generator[tuple[subprocess.Popen[bytes], str]]:
+def user() -> Generator[User | None]:
+    """An ordinary user for the block; None, with the reason on standard error, where there can be none."""
+    try:
+        made = User()
+    except (OSError, ValueError) as error:
+        print(f"as a user: left out: {error}", file=sys.stderr)
+        yield None
+        return
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@contextlib.contextmanager
+def spawn_ours(directory: Path, user: User | None = None) -> Generator[tuple[subprocess.Popen[bytes], str]]:
     """Start our engine on a socket that listens already; it ends with everything at the end of the block."""
-    path = directory / "docker.sock"
+    path = directory / ("user.sock" if user else "docker.sock")
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
         reading, writing = os.pipe()
-        process = subprocess.Popen(our_command(listener, reading), pass_fds=(listener.fileno(), reading),
-                                   start_new_session=True)  # fmt: skip
+        command = our_command(listener, reading)
+        if user:
+            command = [*user.words, user.python, *command[1:]]
+        process = subprocess.Popen(command, pass_fds=(listener.fileno(), reading), start_new_session=True,
+                                   env=user.environment if user else None)  # fmt: skip
         os.close(reading)
     try:
         yield process, f"unix://{path}"
@@ -79,9 +125,10 @@ def spawn_ours(directory: Path) -> Generator[tuple[subprocess.Popen[bytes], str]
 
 
 @contextlib.contextmanager
-def ours(directory: Path, archive: Path) -> Generator[Engine]:
+def ours(directory: Path, archive: Path, user: User | None = None) -> Generator[Engine]:
     """Our engine with the image."""
-    with spawn_ours(directory) as (process, url), _prepared("pytest-containers", url, process.pid, archive) as engine:
+    name = USER if user else OURS
+    with spawn_ours(directory, user) as (process, url), _prepared(name, url, process.pid, archive) as engine:
         yield engine
 
 

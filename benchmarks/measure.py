@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 OURS = "pytest-containers"
+USER = "as a user"  # ours, for an ordinary user with nothing
 FLOOR = "unshare"
 _MOMENT = 0.03  # seconds
 _IDLE = 0.05  # of the processors' time

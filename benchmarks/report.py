@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.measure import FLOOR, OURS
+from benchmarks.measure import FLOOR, OURS, USER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,6 +64,9 @@ GOALS = (
          lambda r: r.ratio("cycle with network", "docker", OURS), at_least=True),
     Goal("run and remove with network, beside bare unshare", 3, "×",
          lambda r: r.ratio("cycle with network", OURS, FLOOR)),
+    Goal("a user's run and remove with network, beside root's", 1.5, "×",
+         lambda r: r.ratio("cycle with network", USER, OURS)),
+    Goal("a user's engine ready, beside root's", 1.5, "×", lambda r: r.ratio("engine ready", USER, OURS)),
     Goal("engine ready", 200, "ms", lambda r: r.median("engine ready")),
     Goal("exec", 5, "ms", lambda r: r.median("exec")),
     Goal("100 containers started", 1000, "ms", lambda r: r.median("100 started, 10 at once")),

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import api_cases, engines, image, processes, pytest_cases, report
-from benchmarks.measure import OURS, Work, interleave, timed
+from benchmarks.measure import OURS, USER, Work, interleave, timed
 from pytest_containers.client import Client
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 PARTS = ("launcher", "api", "many", "ready", "pytest")
 
 
-def engine_ready(directory: Path) -> float:
+def engine_ready(directory: Path, user: engines.User | None = None) -> float:
     """From the spawn of an engine to the exit of its first `true` with a network, on the host image."""
     with contextlib.ExitStack() as stack:
 
         def work() -> None:
-            _, url = stack.enter_context(engines.spawn_ours(directory))
+            _, url = stack.enter_context(engines.spawn_ours(directory, user))
             client = stack.enter_context(Client(url))
             name = client.containers.create({"Image": "host", "Cmd": ["true"]})
             client.containers.start(name)
@@ -51,7 +51,10 @@ def measure(args: argparse.Namespace, directory: Path) -> list[Work]:
         if {"api", "many"} & set(args.parts):
             works += _engines(args, directory, archive)
         if "ready" in args.parts:
-            works.append(interleave("engine ready", {OURS: lambda: engine_ready(directory)}, min(args.rounds, 15)))
+            targets = {OURS: lambda: engine_ready(directory)}
+            if (user := stack.enter_context(engines.user())) is not None:
+                targets[USER] = lambda: engine_ready(directory, user)
+            works.append(interleave("engine ready", targets, min(args.rounds, 15)))
         if "pytest" in args.parts:
             works += pytest_cases.measure(args.rounds)
     return works
@@ -61,6 +64,8 @@ def _engines(args: argparse.Namespace, directory: Path, archive: Path) -> list[W
     works: list[Work] = []
     with contextlib.ExitStack() as stack:
         running = [stack.enter_context(engines.ours(directory, archive))]
+        if (user := stack.enter_context(engines.user())) is not None:
+            running.append(stack.enter_context(engines.ours(directory, archive, user)))
         url = args.docker or (stack.enter_context(engines.peers_dockerd(directory)) if args.peers else None)
         if url:
             running.append(stack.enter_context(engines.docker(url, archive)))

@@ -18,7 +18,7 @@ def test_both_with_four_workers_use_one_engine(tmp_path):
         running = subprocess.Popen(command, cwd=CHECKOUT, stdout=log, stderr=subprocess.STDOUT)
         while running.poll() is None:
             here = f"--watch-pid {running.pid}"
-            engines |= {line.split()[1] for line in leftovers.processes() if line.endswith(here) or f"{here} " in line}
+            engines |= {line.split()[2] for line in leftovers.processes() if line.endswith(here) or f"{here} " in line}
             try:
                 running.wait(0.05)
             except subprocess.TimeoutExpired:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from container_runtime.errors import KernelError
@@ -11,6 +12,19 @@ from container_runtime.kernel import namespaces, rtnetlink
 
 if TYPE_CHECKING:
     from container_runtime.network.model import Endpoint
+
+
+_SYSCTL = Path("/proc/sys/net/ipv4")  # proc_sys(5): it shows the settings of the opener's namespace
+# Docker's defaults for containers with a network of their own (moby, daemon/oci_linux.go): whoever is in it may
+# listen at any port, and ping.
+_SETTINGS = (("ip_unprivileged_port_start", "0"), ("ping_group_range", "0 2147483647"))
+
+
+def _new_network() -> rtnetlink.Netlink:
+    for name, value in _SETTINGS:
+        with suppress(OSError):  # groups that a user namespace has not got (EINVAL); a /proc/sys that is read-only
+            (_SYSCTL / name).write_text(value)
+    return rtnetlink.Netlink()
 
 
 class Sandbox:
@@ -23,7 +37,7 @@ class Sandbox:
             KernelError: no right to.
         """
         self.container_id = container_id
-        self.descriptor, self._netlink = namespaces.new_network(rtnetlink.Netlink)
+        self.descriptor, self._netlink = namespaces.new_network(_new_network)
         self._netlink.send(rtnetlink.up(1))
         self.path = f"/proc/{os.getpid()}/fd/{self.descriptor}"
         self.interfaces = 0
