@@ -28,9 +28,10 @@ AS_USER = """
 set -e
 mkdir -p /sys/fs/cgroup/user.slice/tests /home/user
 chown -R 1000:1000 /home/user /sys/fs/cgroup/user.slice
+chmod a+rx {parents}
 echo $$ >/sys/fs/cgroup/user.slice/tests/cgroup.procs
 cd {checkout}
-as="setpriv --reuid 1000 --regid 1000 --clear-groups --inh-caps=-all env -i HOME=/home/user PATH=$PATH"
+as="/usr/bin/setpriv --reuid 1000 --regid 1000 --clear-groups --inh-caps=-all env -i HOME=/home/user PATH=$PATH"
 $as {python} -m pytest -p no:cacheprovider -m vm tests/system/test_limits.py tests/system/test_isolation.py tests/leaks
 echo 0 >/proc/sys/user/max_user_namespaces
 $as {python} -m container_runtime doctor && exit 9
@@ -43,7 +44,8 @@ exit 0
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the machine is an x86-64 one")
 @pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is missing")
 def test_an_ordinary_user_with_a_delegated_group_and_then_without_user_namespaces() -> None:
-    script = AS_USER.format(checkout=vm.CHECKOUT, python=sys.executable)
+    parents = {str(parent) for place in (sys.prefix, sys.base_prefix, vm.CHECKOUT) for parent in Path(place).parents}
+    script = AS_USER.format(checkout=vm.CHECKOUT, python=sys.executable, parents=" ".join(sorted(parents)))
     done = vm.run(script.splitlines(), timeout=550)
     print(done.output)
     assert done.status == 0, f"{done.output}\n{done.console}"

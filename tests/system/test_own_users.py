@@ -27,7 +27,8 @@ print(connection.recv(99))
 def ask(host: str, port: int, request: str) -> str:
     with socket.create_connection((host, port), timeout=10) as connection:
         connection.sendall(request.encode())
-        return connection.recv(4096).decode()
+        connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(4096), b"")).decode()
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ def test_a_web_server_that_reads_its_own_files_only(containers, web: str) -> Non
     server = containers.run(web, wait=wait.port(80))
     assert server.exec("id -u").stdout.strip() == "33"
     assert server.exec(["stat", "-c", "%u:%g %a", "/www/index.html"]).stdout.strip() == "33:33 400"
-    answer = ask(server.host, server.port(80), "GET /index.html HTTP/1.1\r\n\r\n")
+    answer = ask(server.host, server.port(80), "GET /index.html HTTP/1.0\r\n\r\n")
     assert answer.startswith("HTTP/1.1 200")
     assert answer.endswith("as 33\n")
     assert server.exec(["sh", "-c", "echo x > /www/new && stat -c %u /www/new"]).stdout.strip() == "33"
