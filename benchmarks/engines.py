@@ -70,7 +70,9 @@ class User:
     def __init__(self) -> None:
         self._home = tempfile.TemporaryDirectory(prefix="pytest-containers-benchmark-user-", dir="/var/tmp")
         os.chown(self._home.name, NOBODY, NOBODY)
-        self.words = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=-all"]
+        # setpriv itself still has root's rights when it executes a program; env has not.
+        change = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=-all"]
+        self.words = [*change, "env"]
         path = f"{sysconfig.get_path('purelib')}:{HERE.parent}:{HERE.parent}/runtime"
         self.environment = {"PATH": os.defpath, "HOME": self._home.name, "PYTHONPATH": path}
         for python in (sys.executable, "/usr/bin/python3"):

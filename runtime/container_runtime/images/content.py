@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from container_runtime.images.reference import Reference
 
 _MAX_CONFIG = 8 << 20
+_KEPT = 256  # images whose configuration is remembered
 
 
 class Index:
@@ -68,6 +69,7 @@ class Content:
         self.index = Index(home / "index.json")
         self._blobs = home / "blobs/sha256"
         self._session: Session | None = None
+        self._known: dict[str, tuple[object, Image]] = {}
         self._threads = RLock()
 
     @contextmanager
@@ -143,19 +145,33 @@ class Content:
             (self._blobs / digest.removeprefix("sha256:")).unlink()
 
     def image(self, identity: str, record: dict[str, Any], tags: dict[str, str]) -> Image | None:
-        """The image with this id; None where its configuration is gone."""
+        """The image with this id; None where its configuration is gone.
+
+        One that was made from the same files is given again: their digest and JSON take longer than all else that
+        the creation of a container does.
+        """
+        try:
+            status = (self._blobs / identity.removeprefix("sha256:")).stat()
+        except FileNotFoundError:
+            return None
+        names = [name for name, each in tags.items() if each == identity]
+        state = (status.st_ino, status.st_mtime_ns, status.st_size, names, record)
+        if identity in self._known and self._known[identity][0] == state:
+            return self._known[identity][1]
         data = self.read_blob(identity)
         if data is None:
             return None
-        config = parse_object(data) or {}
-        names = [name for name, each in tags.items() if each == identity]
-        return image_of(
+        image = image_of(
             identity,
-            config,
+            parse_object(data) or {},
             tags=[_familiar(name) for name in names],
             digests=[_familiar(str(name)) for name in as_list(record.get("digests"))],
             size=int(record.get("size") or 0),
         )
+        if len(self._known) >= _KEPT:
+            self._known.clear()
+        self._known[identity] = (state, image)
+        return image
 
     def add_image(
         self, config: bytes, reference: Reference | None, manifest: tuple[str, bytes] | None = None
