@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import uuid
 from pathlib import Path
@@ -130,6 +131,31 @@ def podman(peers_pid: int | None, archive: Path) -> Generator[Callable[[], float
         subprocess.run([*command, "rmi", "--force", NAME], check=False, capture_output=True)
 
 
+@contextlib.contextmanager
+def podman_as_user(peers_pid: int | None, archive: Path) -> Generator[Callable[[], float] | None]:
+    """The peers' Podman for their user nobody, in a directory of his own; with pasta alone would he have a network.
+
+    pasta wants /dev/net/tun, which is often root's, so this is without one. runc, because crun wants cgroup v2.
+    """
+    if peers_pid is None:
+        yield None
+        return
+    enter, home = ["nsenter", "-t", str(peers_pid), "-m"], f"/tmp/benchmark-{uuid.uuid4().hex}"
+    subprocess.run([*enter, "install", "-d", "-o", "nobody", home], check=True)
+    command = [*enter, "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--inh-caps=-all",
+               "env", "-i", f"HOME={home}", f"XDG_RUNTIME_DIR={home}", f"PATH={os.defpath}:/usr/sbin",
+               "PODMAN_IGNORE_CGROUPSV1_WARNING=1", "podman", "--root", f"{home}/root", "--runroot", f"{home}/run",
+               "--cgroup-manager", "cgroupfs", "--runtime", "runc", "--storage-driver", "overlay",
+               "--storage-opt", "overlay.ignore_chown_errors=true", "--log-level", "error"]  # fmt: skip
+    with archive.open("rb") as file:
+        done = subprocess.run([*command, "import", "-", NAME], stdin=file, capture_output=True, check=False)
+    if done.returncode:
+        print(f"podman run as a user: left out: {done.stderr.decode().strip()}", file=sys.stderr)
+        yield None
+        return
+    yield lambda: timed(lambda: spawn(*command, "run", "--rm", "--network", "none", NAME, "/bin/true"))
+
+
 def measure(tree: Path, archive: Path, peers_pid: int | None, rounds: int) -> list[Work]:
     """The launcher beside the floor and runc; Podman's command in its own table line, it is two orders away."""
     with contextlib.ExitStack() as stack:
@@ -141,6 +167,8 @@ def measure(tree: Path, archive: Path, peers_pid: int | None, rounds: int) -> li
         works = [interleave("launcher alone", targets, rounds, warm_up=3)]
         if command := stack.enter_context(podman(peers_pid, archive)):
             works.append(interleave("podman run, no network", {"podman": command}, min(rounds, 5)))
+        if command := stack.enter_context(podman_as_user(peers_pid, archive)):
+            works.append(interleave("podman run as a user, no network", {"podman": command}, min(rounds, 5)))
     return works
 
 

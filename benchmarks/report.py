@@ -58,6 +58,14 @@ def _growth(results: Results) -> float | None:
     return None if with_plugin is None or alone is None else with_plugin - alone
 
 
+def _podman(results: Results) -> float | None:
+    theirs, ours = (
+        results.median("podman run as a user, no network", "podman"),
+        results.median("cycle without network", USER),
+    )
+    return theirs / ours if theirs and ours else None
+
+
 GOALS = (
     Goal("launcher alone, beside bare unshare", 1.5, "×", lambda r: r.ratio("launcher alone", OURS, FLOOR)),
     Goal("run and remove with network, faster than Docker", 20, "×",
@@ -66,6 +74,7 @@ GOALS = (
          lambda r: r.ratio("cycle with network", OURS, FLOOR)),
     Goal("a user's run and remove with network, beside root's", 1.5, "×",
          lambda r: r.ratio("cycle with network", USER, OURS)),
+    Goal("a user's run and remove without network, beside podman's run", 10, "×", _podman, at_least=True),
     Goal("a user's engine ready, beside root's", 1.5, "×", lambda r: r.ratio("engine ready", USER, OURS)),
     Goal("engine ready", 200, "ms", lambda r: r.median("engine ready")),
     Goal("exec", 5, "ms", lambda r: r.median("exec")),
