@@ -35,6 +35,7 @@ def only_root(node: str) -> str:
 
 
 RIGHTS = {
+    "ordinary": "it is about what an ordinary user may not do",
     "root": "the test itself becomes another user, or drops capabilities",
     "limits": "no control group is delegated to this user",
     "other-users": "this user has no subordinate ids, so that containers have one user",
@@ -43,11 +44,11 @@ RIGHTS = {
 
 @functools.cache
 def has(right: str) -> bool:
-    """Whether this process has one of RIGHTS; root has them all."""
-    if ROOT:
-        return True
-    if right == "root":
-        return False
+    """Whether this process has one of RIGHTS; root has all but that of being an ordinary user."""
+    if right == "ordinary":
+        return not ROOT
+    if ROOT or right == "root":
+        return ROOT
     if right == "limits":
         return bool(detect().v1 or detect().v2)
     return userns.subordinate_ranges(os.geteuid()) is not None and shutil.which("newuidmap") is not None
@@ -55,7 +56,5 @@ def has(right: str) -> bool:
 
 def missing(item: pytest.Item) -> str:
     """The reason why this process does not run a test; empty where it does."""
-    if ROOT:
-        return ""
     wanted = [mark.args[0] for mark in item.iter_markers("needs")]
-    return only_root(item.nodeid) or next((RIGHTS[right] for right in wanted if not has(right)), "")
+    return (not ROOT and only_root(item.nodeid)) or next((RIGHTS[right] for right in wanted if not has(right)), "")
