@@ -40,6 +40,7 @@ _DEPTH = {"etc": 8, "var": 6, "usr": 2, "srv": 2, "opt": 2, "mnt": 1, "media": 1
 _COPIED = ("/etc/passwd", "/etc/group")
 _MOST_DIRECTORIES = 3000
 _SMALL = 4000, 32 << 20  # files and bytes of a directory that is copied
+_LARGEST = 1 << 20  # bytes of a file that is copied because it lies beside a mount
 
 
 class Part(NamedTuple):
@@ -114,7 +115,7 @@ def mount_points() -> list[str]:
 
 
 def directories(points: Iterable[str], top: str = "/") -> list[str]:
-    """The directories that become parts: those of ``top`` without mounts below, else (one level) what is in them.
+    """The directories that become parts: those of ``top`` without mounts below, else what is in them in the same way.
 
     Where only files are mounted below, as a container's /etc/hosts, and the directory is small, it is copied instead.
     """
@@ -125,12 +126,20 @@ def directories(points: Iterable[str], top: str = "/") -> list[str]:
             continue
         if not os.access(path, os.R_OK | os.X_OK):
             continue
-        below = [point for point in points if point.startswith(path + "/")]
+        below = _below(points, path)
         if not below:
             found.append(path)
-        elif top == "/" and (any(os.path.isdir(point) for point in below) or not _is_small(path)):  # noqa: PTH112
+        elif not _is_copied(path, below):
             found += directories(points, path)
     return found
+
+
+def _below(points: Iterable[str], path: str) -> list[str]:
+    return [point for point in points if point.startswith(path + "/")]
+
+
+def _is_copied(path: str, below: list[str]) -> bool:
+    return not any(os.path.isdir(point) for point in below) and _is_small(path)  # noqa: PTH112
 
 
 def _is_small(path: str) -> bool:
@@ -155,9 +164,10 @@ def _build(made: Path, entries: dict[str, host.Hidden], where: list[str], points
         (over / path[1:]).mkdir(mode=0o755, parents=True)
         (root / path[1:]).mkdir(mode=0o755, parents=True, exist_ok=True)
     for path in sorted(entry.path for entry in os.scandir("/")):
-        if path not in where and any(point.startswith(path + "/") for point in points) and path[1:] not in _EMPTY:
+        below = _below(points, path)
+        if path not in where and below and path[1:] not in _EMPTY:
             with suppress(PermissionError):  # what the user may not look into is not there for his containers either
-                _fill(path, root, where)
+                _fill(path, root, where, points, whole=_is_copied(path, below))
     for path in itertools.islice(_writable(where), _MOST_DIRECTORIES):
         (over / path[1:]).mkdir(mode=_mode(path), parents=True, exist_ok=True)
     for path in _COPIED:
@@ -184,8 +194,11 @@ def _imitate(entry: os.DirEntry[str], target: Path) -> None:
         target.chmod(_EMPTY.get(entry.name, 0o755))
 
 
-def _fill(path: str, root: Path, where: list[str]) -> None:
-    """What lies in a directory that is no part: links and files are copied, directories too unless they are parts."""
+def _fill(path: str, root: Path, where: list[str], points: list[str], *, whole: bool) -> None:
+    """What lies in a directory that is no part: links and files are copied; directories with mounts in them likewise.
+
+    ``whole``: all directories, to the bottom; it was seen to be small.
+    """
     for entry in os.scandir(path):
         target = root / entry.path[1:]
         if entry.path in where:
@@ -195,9 +208,10 @@ def _fill(path: str, root: Path, where: list[str]) -> None:
                 target.symlink_to(Path(entry.path).readlink())
             elif entry.is_dir(follow_symlinks=False):
                 target.mkdir(mode=0o755, exist_ok=True)
-                if not any(one.startswith(path + "/") for one in where):
-                    _fill(entry.path, root, where)
-            elif entry.is_file(follow_symlinks=False):
+                below = _below(points, entry.path)
+                if whole or below:
+                    _fill(entry.path, root, where, points, whole=whole or _is_copied(entry.path, below))
+            elif entry.is_file(follow_symlinks=False) and (whole or entry.stat().st_size <= _LARGEST):
                 shutil.copy(entry.path, target, follow_symlinks=False)
 
 
