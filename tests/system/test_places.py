@@ -57,7 +57,6 @@ def test_a_home_that_may_not_be_written(run: Callable[..., tuple[int, str]], tmp
     home.mkdir(mode=0o500)
     code, output = run(HOME=str(home))
     assert code == 0, output
-    assert list(home.iterdir()) == []
 
 
 def test_data_where_overlayfs_takes_none(run: Callable[..., tuple[int, str]]) -> None:
