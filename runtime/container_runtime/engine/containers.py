@@ -82,8 +82,9 @@ def _root_mounts(engine: Engine, container: Container) -> list[Mount]:
 
 
 def _layer(engine: Engine, container: Container, destination: str) -> Path:
-    """The directory of the writable layer of a part of the root."""
-    return engine.run.layers / container.id / destination.strip("/").replace("/", "%")
+    """The directory of the writable layer of a part of the root; ``upper`` and ``work`` of "/" lie at the top."""
+    top = engine.run.layers / container.id
+    return top if destination == "/" else top / "parts" / destination.strip("/").replace("/", "%")
 
 
 def _generate(engine: Engine, container: Container) -> Any:
@@ -170,8 +171,8 @@ async def _prepare_layers(engine: Engine, container: Container) -> None:
         layer = _layer(engine, container, destination)
         if container.ended.done():  # overlayfs marks the work directory of a volatile mount, and takes it only once
             await asyncio.to_thread(shutil.rmtree, layer / "work", ignore_errors=True)
-        for path in (layer, layer / "upper", layer / "work"):
-            path.mkdir(mode=0o755, exist_ok=True)
+        for path in (layer / "upper", layer / "work"):
+            path.mkdir(mode=0o755, parents=True, exist_ok=True)
 
 
 def _check_sources(config: Any) -> None:
