@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_containers.definition import ContainerSpec
+    from pytest_containers.limits import Limits
     from pytest_containers.networks import Network
 
 ANSWER_LIMIT = 60.0
@@ -118,7 +119,7 @@ class Engine:
         client = self.client
         label = name or spec.name or ""
         if self.limits_optional and spec.limits:
-            spec = self._without_impossible_limits(spec, label)
+            spec = self._without_impossible_limits(spec, spec.limits, label)
         labels = {RUN_LABEL: self.run, **({"org.pytest-containers.fixture": name} if name else {})}
         body = create_body(spec, labels, [name] if name.isidentifier() else [], publish=not self.own_addresses)
         with translated(f"cannot create container {f'{label} ' if label else ''}of image {spec.image!r}"):
@@ -134,15 +135,14 @@ class Engine:
         self.live.append((container, node, name))
         return container
 
-    def _without_impossible_limits(self, spec: ContainerSpec, label: str) -> ContainerSpec:
+    def _without_impossible_limits(self, spec: ContainerSpec, limits: Limits, label: str) -> ContainerSpec:
         import dataclasses
         import warnings
 
         with self._lock:
             if self._can is None:
                 self._can = self._client.system.info() if self._client else {}
-        assert spec.limits is not None  # noqa: S101  the caller has looked
-        dropped = [name for name in spec.limits.given() if self._can.get(_ABILITIES[name]) is False]
+        dropped = [name for name in limits.given() if self._can.get(_ABILITIES[name]) is False]
         if not dropped:
             return spec
         warnings.warn(
@@ -150,7 +150,7 @@ class Engine:
             "for this user on this machine (pytest-containers doctor)",
             stacklevel=2,
         )
-        return dataclasses.replace(spec, limits=dataclasses.replace(spec.limits, **dict.fromkeys(dropped)))
+        return dataclasses.replace(spec, limits=dataclasses.replace(limits, **dict.fromkeys(dropped)))
 
     def run_container(self, spec: ContainerSpec, *, node: object, name: str = "") -> Container:
         """Create a container, start it, and return when it is ready; one that fails is removed."""

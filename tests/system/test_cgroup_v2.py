@@ -11,10 +11,13 @@ from tests import vm
 
 INSIDE = Path("/sbin/second").exists()
 
+pytestmark = [
+    pytest.mark.skipif(INSIDE, reason="this is the machine"),
+    pytest.mark.skipif(platform.machine() != "x86_64", reason="the machine is an x86-64 one"),
+    pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is missing"),
+]
 
-@pytest.mark.skipif(INSIDE, reason="this is the machine")
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="the machine is an x86-64 one")
-@pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is missing")
+
 def test_marked_tests_pass_on_pure_cgroup_v2() -> None:
     done = vm.run_pytest("-m", "vm", "tests/system", "tests/leaks", timeout=550)
     print(done.output)
@@ -40,9 +43,6 @@ exit 0
 """
 
 
-@pytest.mark.skipif(INSIDE, reason="this is the machine")
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="the machine is an x86-64 one")
-@pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is missing")
 def test_an_ordinary_user_with_a_delegated_group_and_then_without_user_namespaces() -> None:
     parents = {str(parent) for place in (sys.prefix, sys.base_prefix, vm.CHECKOUT) for parent in Path(place).parents}
     script = AS_USER.format(checkout=vm.CHECKOUT, python=sys.executable, parents=" ".join(sorted(parents)))

@@ -71,17 +71,22 @@ def attempt(function: Callable[[], Any], limit: float = LIMIT) -> Outcome:
     """Call ``function`` in a child process; its value has to be one that JSON has."""
     reading, writing = os.pipe()
     parent = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        _live(function, writing, parent)
-    os.close(writing)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # it then waits until ``_end`` takes it
     try:
-        with suppress(OSError):  # it does so itself too; whoever is first
-            os.setpgid(pid, pid)
-        data, ended = _read(reading, time.monotonic() + limit)
+        pid = os.fork()
+        if pid == 0:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            _live(function, writing, parent)
+        os.close(writing)
+        try:
+            with suppress(OSError):  # it does so itself too; whoever is first
+                os.setpgid(pid, pid)
+            data, ended = _read(reading, time.monotonic() + limit)
+        finally:
+            os.close(reading)
+            status = _end(pid)
     finally:
-        os.close(reading)
-        status = _end(pid)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return _outcome(data, status, ended=ended, limit=limit)
 
 
@@ -113,11 +118,14 @@ def _read(descriptor: int, end: float) -> tuple[bytes, bool]:
 
 
 def _end(pid: int) -> int:
-    """Let the child end by itself for a moment, kill its group, reap all of it; returns the child's status."""
+    """Let the child end by itself for a moment, kill its group, reap all of it; returns the child's status.
+
+    SIGCHLD is blocked, so that each end is awaited (sigtimedwait(2)) and none is missed.
+    """
     end, status = time.monotonic() + _REAPING, 0
     grace = time.monotonic() + 0.2
     killed = False
-    while time.monotonic() < end:
+    while (now := time.monotonic()) < end:
         try:
             found, code = os.waitpid(-pid, os.WNOHANG)
         except ChildProcessError:
@@ -125,11 +133,11 @@ def _end(pid: int) -> int:
         if found == pid:
             status = code
         if found == 0:
-            if time.monotonic() > grace and not killed:
+            if now >= grace and not killed:
                 killed = True
                 with suppress(OSError):
                     os.killpg(pid, signal.SIGKILL)
-            time.sleep(0.001)
+            signal.sigtimedwait({signal.SIGCHLD}, (end if killed else grace) - now)
     return status
 
 

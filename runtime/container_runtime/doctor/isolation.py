@@ -6,14 +6,17 @@ import errno
 import importlib
 import os
 import struct
+from functools import partial
 from typing import TYPE_CHECKING
 
 from container_runtime.doctor import reasons
-from container_runtime.doctor.attempt import Failure, Refused, as_engine, failure_of
+from container_runtime.doctor.attempt import Failure, Refused, as_engine
 from container_runtime.doctor.model import Finding
 from container_runtime.kernel import syscalls
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from container_runtime.doctor.surroundings import Surroundings
 
 KINDS = {
@@ -27,56 +30,47 @@ KINDS = {
 _ALLOW = struct.pack("=HBBI", 0x06, 0, 0, 0x7FFF0000)  # BPF_RET | BPF_K with SECCOMP_RET_ALLOW, seccomp(2)
 
 
-def namespaces(here: Surroundings) -> Finding:
-    """Each kind of namespace that every container has."""
+def _refused(here: Surroundings, tries: Mapping[str, Callable[[], None]], before: str) -> dict[str, Failure]:
+    """Which of ``tries``, one after the other in one child, are refused; ``before`` names what comes before them."""
 
-    def make() -> Refused:
+    def run() -> Refused:
         refused: Refused = {}
-        for kind, flag in KINDS.items():
+        for name, function in tries.items():
             try:
-                syscalls.unshare(flag)
+                function()
             except OSError as error:
-                refused[kind] = [*failure_of(error)]
+                refused[name] = [error.strerror or str(error), error.errno or 0]
         return refused
 
-    outcome = as_engine(here, make)
-    refused: Refused = {"mount": [*outcome.failure]} if outcome.failure else outcome.value
+    outcome = as_engine(here, run)
+    refused: Refused = {before: [*outcome.failure]} if outcome.failure else outcome.value
+    return {name: Failure(*failure) for name, failure in refused.items()}
+
+
+def _missing(name: str, found: Mapping[str, reasons.Reason], cost: str) -> Finding:
+    why = "; ".join(f"{what}: {reason.why}" for what, reason in found.items())
+    return Finding(name, "missing", why, cost, "; ".join(dict.fromkeys(reason.remedy for reason in found.values())))
+
+
+def namespaces(here: Surroundings) -> Finding:
+    """Each kind of namespace that every container has."""
+    refused = _refused(here, {kind: partial(syscalls.unshare, flag) for kind, flag in KINDS.items()}, "mount")
     if not refused:
         return Finding("namespaces", "ok", ", ".join(KINDS))
-    found = {kind: reasons.namespace(kind, Failure(*failure), here) for kind, failure in refused.items()}
-    return Finding(
-        "namespaces",
-        "missing",
-        "; ".join(f"{kind}: {reason.why}" for kind, reason in found.items()),
-        "a container without one of them would see or disturb the machine's: none is started",
-        "; ".join(dict.fromkeys(reason.remedy for reason in found.values())),
+    found = {kind: reasons.namespace(kind, failure, here) for kind, failure in refused.items()}
+    return _missing(
+        "namespaces", found, "a container without one of them would see or disturb the machine's: none is started"
     )
 
 
 def system_calls(here: Surroundings) -> Finding:
     """The newer system calls, which old kernels and the profiles of outer containers do not have."""
-
-    def call() -> Refused:
-        refused: Refused = {}
-        for function in (_clone3, _pidfd, _openat2, _pivot_root):
-            try:
-                function()
-            except OSError as error:
-                refused[function.__name__.strip("_")] = [error.strerror or str(error), error.errno or 0]
-        return refused
-
-    outcome = as_engine(here, call)
-    refused: Refused = {"before them": [*outcome.failure]} if outcome.failure else outcome.value
+    tries = {"clone3": _clone3, "pidfd": _pidfd, "openat2": _openat2, "pivot_root": _pivot_root}
+    refused = _refused(here, tries, "before them")
     if not refused:
         return Finding("system calls", "ok", "clone3, pidfd_open, pidfd_send_signal, openat2, pivot_root")
-    found = {name: reasons.refusal(Failure(*failure), here) for name, failure in refused.items()}
-    return Finding(
-        "system calls",
-        "missing",
-        "; ".join(f"{name}: {reason.why}" for name, reason in found.items()),
-        "the launcher makes them for every container",
-        "; ".join(dict.fromkeys(reason.remedy for reason in found.values())),
-    )
+    found = {name: reasons.refusal(failure, here) for name, failure in refused.items()}
+    return _missing("system calls", found, "the launcher makes them for every container")
 
 
 def _clone3() -> None:

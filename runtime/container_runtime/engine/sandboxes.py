@@ -165,6 +165,12 @@ def _write(container: Container, name: str, text: str) -> None:
         os.close(descriptor)
 
 
+def _address(engine: Engine, container: Container) -> str:
+    """Its first address, or that of the container whose network it shares; empty for none."""
+    owner = _shared(engine, container) or container
+    return next((endpoint.address for _, endpoint in owner.endpoints.values()), "")
+
+
 def forward(engine: Engine, container: Container, port: int) -> tuple[str, int]:
     """Where the machine reaches a port of a running container: its own address, or a loopback one (``forwards``).
 
@@ -173,8 +179,7 @@ def forward(engine: Engine, container: Container, port: int) -> tuple[str, int]:
     Raises:
         Conflict: it has no address, or does not run.
     """
-    shared = _shared(engine, container)
-    address = next((endpoint.address for _, endpoint in (shared or container).endpoints.values()), "")
+    address = _address(engine, container)
     if container.network_mode == "host":
         return "127.0.0.1", port
     if not address or not container.running:
@@ -187,8 +192,7 @@ def forward(engine: Engine, container: Container, port: int) -> tuple[str, int]:
 
 async def is_open(engine: Engine, container: Container, port: int) -> bool:
     """Whether a program in the container takes connections at the port."""
-    forwards = engine.networks.forwards
-    address = next((endpoint.address for _, endpoint in container.endpoints.values()), "")
+    forwards, address = engine.networks.forwards, _address(engine, container)
     return forwards is not None and bool(address) and await forwards.is_open(address, port)
 
 

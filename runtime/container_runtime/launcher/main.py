@@ -68,6 +68,12 @@ def _host_pid(pidfd: int) -> int:
     return next((int(line[4:]) for line in text.splitlines() if line.startswith("Pid:")), -1)
 
 
+def _resources(config: dict[str, Any]) -> dict[str, Any]:
+    """linux.resources, in a user namespace without devices rules (``cgroups.detect`` says why)."""
+    resources = config["linux"].get("resources") or {}
+    return {**resources, "devices": []} if userns.active() else resources
+
+
 class Launcher:
     """The event loop: requests, reports of children, exits."""
 
@@ -154,9 +160,7 @@ class Launcher:
     def do_run(self, message: dict[str, Any], stdio: list[int]) -> None:
         """Start a container from its config.json."""
         config = message["config"]
-        resources = config["linux"].get("resources") or {}
-        if userns.active():
-            resources = {**resources, "devices": []}  # cgroups.detect says why
+        resources = _resources(config)
         kind, steps, rest, joined = self._plan(message)
         program = self._filter(message["seccomp"])
         spare = self.nursery.take(kind)
@@ -176,10 +180,11 @@ class Launcher:
                 return
             entry = entries.Entry(stdio, group.task_files, kind.cgroup_namespace, joined)
             self._clone(message["id"], kind.flags, group, entry, steps, children.Child(program), config["process"], "")
-        except OSError:
-            if spare is not None:
-                spare.discard()
-            group.remove()
+        except Exception:
+            if spare is None:
+                group.remove()
+            else:
+                spare.discard()  # and its group
             raise
 
     def _plan(
@@ -198,7 +203,7 @@ class Launcher:
         kind = Kind(
             flags,
             cgroup_namespace=operations.has_cgroup_namespace(linux["namespaces"]),
-            devices=[] if userns.active() else (linux.get("resources") or {}).get("devices") or [],
+            devices=_resources(message["config"]).get("devices") or [],
             staged=staged,
         )
         return kind, steps, rest, joined

@@ -144,7 +144,6 @@ def _wait_for_order(channel: _socket.socket, report: int, kind: Kind, task_files
     entries.enter(report, entries.Entry([], task_files, kind.cgroup_namespace))
     entries.run_steps(report, [("stage", stage), *kind.staged], child)
     os.close(child.root)
-    # populate()
     data, ancillary, _, _ = channel.recvmsg(_ORDER_LIMIT, 128, _socket.MSG_CMSG_CLOEXEC)
     if not data:
         os._exit(0)  # the launcher has no use for it
