@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from container_runtime.api.containers import MULTIPLEXED, RAW
 from container_runtime.api.params import check_exec
+from container_runtime.api.streams import MULTIPLEXED, RAW
 from container_runtime.engine import execs as actions
 from container_runtime.engine import streams
 from container_runtime.errors import EngineError, StartError

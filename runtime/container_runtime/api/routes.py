@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from container_runtime.api import containers, execs, images, networks, system
+from container_runtime.api import containers, execs, images, lifecycle, networks, streams, system
 from container_runtime.api.server import unquote_path
 from container_runtime.errors import NotFound, NotImplementedHere
 
@@ -28,15 +28,15 @@ TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/containers/create", containers.create),
     ("POST", "/containers/prune", containers.prune),
     ("GET", "/containers/{id}/json", containers.inspect),
-    ("POST", "/containers/{id}/start", containers.start),
-    ("POST", "/containers/{id}/stop", containers.stop),
-    ("POST", "/containers/{id}/restart", containers.restart),
-    ("POST", "/containers/{id}/kill", containers.kill),
+    ("POST", "/containers/{id}/start", lifecycle.start),
+    ("POST", "/containers/{id}/stop", lifecycle.stop),
+    ("POST", "/containers/{id}/restart", lifecycle.restart),
+    ("POST", "/containers/{id}/kill", lifecycle.kill),
     ("POST", "/containers/{id}/rename", containers.rename),
-    ("POST", "/containers/{id}/wait", containers.wait),
-    ("POST", "/containers/{id}/resize", containers.resize),
-    ("POST", "/containers/{id}/attach", containers.attach),
-    ("GET", "/containers/{id}/logs", containers.logs),
+    ("POST", "/containers/{id}/wait", lifecycle.wait),
+    ("POST", "/containers/{id}/resize", streams.resize),
+    ("POST", "/containers/{id}/attach", streams.attach),
+    ("GET", "/containers/{id}/logs", streams.logs),
     ("DELETE", "/containers/{id}", containers.remove),
     ("POST", "/containers/{id}/exec", execs.create),
     ("POST", "/exec/{id}/start", execs.start),

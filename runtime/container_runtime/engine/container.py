@@ -12,6 +12,7 @@ from container_runtime.engine.logs import ContainerLog
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from container_runtime.engine.events import Bus
     from container_runtime.engine.streams import InputPipe, OutputPipe
     from container_runtime.images.model import Image
     from container_runtime.network.model import Endpoint, Network
@@ -86,120 +87,17 @@ class Container:
         """Ask the life-cycle table."""
         lifecycle.check(operation, self.state, identity=self.id, name=self.name)
 
+    def publish(self, events: Bus, action: str, **more: str) -> None:
+        """Tell listeners what happened to it."""
+        attributes = {"image": self.body["Image"], "name": self.name, **self.labels, **more}
+        events.publish("container", action, self.id, attributes)
+
     def command(self) -> list[str]:
         """What runs, or would."""
         if self.process is not None:
             return list(self.process["args"])
         return [*(self.body.get("Entrypoint") or []), *(self.body.get("Cmd") or self.image.config.get("Cmd") or [])]
 
-    def network_settings(self) -> dict[str, Any]:
-        """Docker's NetworkSettings."""
-        networks = {network.name: _endpoint(network, endpoint) for network, endpoint in self.endpoints.values()}
-        first: dict[str, Any] = next(iter(networks.values()), {})
-        return {
-            "Bridge": "",
-            "SandboxID": self.id,
-            "Ports": {},
-            "Networks": networks,
-            **{key: first.get(key, "") for key in ("IPAddress", "Gateway", "MacAddress", "EndpointID")},
-            "IPPrefixLen": first.get("IPPrefixLen", 0),
-        }
-
-    def status_text(self) -> str:
-        """The STATUS column of ``docker ps``."""
-        if self.running:
-            return f"Up {_ago(self.started_at)}"
-        if self.state == lifecycle.EXITED:
-            return f"Exited ({self.exit_code}) {_ago(self.finished_at)} ago"
-        return self.state.capitalize()
-
     def visible_state(self) -> str:
         """Docker's word: what is being started is still created."""
         return lifecycle.CREATED if self.state == lifecycle.STARTING else self.state
-
-    def summary(self) -> dict[str, Any]:
-        """One row of ``GET /containers/json``."""
-        names = {network.name: _endpoint(network, endpoint) for network, endpoint in self.endpoints.values()}
-        return {
-            "Id": self.id,
-            "Names": [f"/{self.name}"],
-            "Image": self.body["Image"],
-            "ImageID": self.image.id,
-            "Command": " ".join(self.command()),
-            "Created": self.created_seconds,
-            "Ports": [],
-            "Labels": self.labels,
-            "State": self.visible_state(),
-            "Status": self.status_text(),
-            "HostConfig": {"NetworkMode": self.network_mode},
-            "NetworkSettings": {"Networks": names},
-            "Mounts": [],
-        }
-
-    def details(self) -> dict[str, Any]:
-        """``GET /containers/{id}/json``."""
-        command = self.command()
-        config = {**self.body, "Hostname": self.hostname, "Labels": self.labels}
-        config.pop("HostConfig", None)
-        config.pop("NetworkingConfig", None)
-        if self.process is not None:
-            config["Env"] = list(self.process["env"])
-            config["WorkingDir"] = self.process["cwd"]
-        return {
-            "Id": self.id,
-            "Created": self.created,
-            "Path": command[0] if command else "",
-            "Args": command[1:],
-            "State": {
-                "Status": self.visible_state(),
-                "Running": self.running,
-                "Paused": False,
-                "Restarting": False,
-                "OOMKilled": self.oom_killed,
-                "Dead": False,
-                "Pid": self.pid,
-                "ExitCode": self.exit_code,
-                "Error": self.error,
-                "StartedAt": self.started_at,
-                "FinishedAt": self.finished_at,
-            },
-            "Image": self.image.id,
-            "ResolvConfPath": str(self.directory / "resolv.conf"),
-            "HostnamePath": str(self.directory / "hostname"),
-            "HostsPath": str(self.directory / "hosts"),
-            "LogPath": str(self.directory / "log"),
-            "Name": f"/{self.name}",
-            "RestartCount": 0,
-            "Driver": "overlay",
-            "Platform": "linux",
-            "Mounts": [],
-            "Config": config,
-            "HostConfig": {"NetworkMode": self.network_mode, **self.host},
-            "NetworkSettings": self.network_settings(),
-        }
-
-
-def _endpoint(network: Network, endpoint: Endpoint) -> dict[str, Any]:
-    return {
-        "NetworkID": network.id,
-        "EndpointID": endpoint.id,
-        "IPAddress": endpoint.address,
-        "IPPrefixLen": endpoint.prefix,
-        "Gateway": endpoint.gateway,
-        "MacAddress": endpoint.mac,
-        "Aliases": list(endpoint.names),
-        "DNSNames": list(endpoint.names),
-    }
-
-
-def _ago(moment: str) -> str:
-    """How long ago, as Docker's CLI says it."""
-    import calendar
-
-    seconds = int(time.time()) - calendar.timegm(time.strptime(moment[:19], "%Y-%m-%dT%H:%M:%S"))
-    if seconds < 1:
-        return "Less than a second"
-    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds // length} {unit}s"
-    return f"{seconds} second{'s' if seconds > 1 else ''}"

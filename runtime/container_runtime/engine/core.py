@@ -83,22 +83,22 @@ class Engine:
         self.behind(asyncio.to_thread(_delete, self.run.layers / container_id, directory))
 
     def _exited(self, identity: str, end: Exit) -> None:
-        from container_runtime.engine import containers, execs
+        from container_runtime.engine import execs, running
 
         if identity in self.containers:
-            containers.ended(self, self.containers[identity], end)
+            running.ended(self, self.containers[identity], end)
         elif identity in self.execs:
             execs.ended(self, self.execs[identity], end)
 
     def _launcher_died(self) -> None:
         """Its containers died with it. The engine goes on to answer, and starts none any more."""
-        from container_runtime.engine import containers
+        from container_runtime.engine import running
         from container_runtime.launcher.client import Exit
 
         for container in [*self.containers.values()]:
             if container.running:
                 container.error = "the launcher died, and with it every container"
-                containers.ended(self, container, Exit(137, 9, oom_killed=False))
+                running.ended(self, container, Exit(137, 9, oom_killed=False))
 
     async def close(self) -> None:
         """End everything: processes, names, networks, files. Returns when nothing is left."""

@@ -4,14 +4,14 @@ from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 
-from container_runtime.engine.containers import _layer
+from container_runtime.engine.bundle import layer
 
 
 def test_no_layer_lies_in_another_whatever_the_machine_calls_its_directories():
     """A machine may have a /work and an /upper, which are what overlayfs's own directories are called here."""
     engine, container = SimpleNamespace(run=SimpleNamespace(layers=Path("/layers"))), SimpleNamespace(id="c")
     used = [
-        _layer(engine, container, destination) / kind
+        layer(engine, container, destination) / kind
         for destination in ("/", "/work", "/upper", "/parts", "/usr", "/work/main", "/upper/work")
         for kind in ("upper", "work")
     ]

@@ -1,0 +1,131 @@
+"""A container from its start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Any
+
+from container_runtime.engine import bundle, containers, lifecycle, sandboxes, streams
+from container_runtime.engine.container import Container, now
+from container_runtime.errors import EngineError, StartError
+
+if TYPE_CHECKING:
+    from container_runtime.engine.core import Engine
+    from container_runtime.launcher.client import Exit
+
+
+async def start(engine: Engine, container: Container) -> None:
+    """Start a container; returns when its program has been executed.
+
+    Raises:
+        StartError: it could not be; the container is left as Docker leaves it, with the exit code 126, 127 or 128.
+    """
+    engine.admit()
+    container.check("start")
+    container.state = lifecycle.STARTING
+    try:
+        sandboxes.prepare(engine, container)
+        await bundle.prepare_layers(engine, container)
+        config = bundle.generate(engine, container)
+        bundle.check_sources(config)
+        container.process = config["process"]
+        capabilities = config["process"]["capabilities"]["bounding"]
+        container.seccomp = await bundle.seccomp_file(container, capabilities)
+        container.log.restart()
+        if container.ended.done():
+            container.ended = asyncio.get_running_loop().create_future()
+        await _launch(engine, container, config)
+    except (EngineError, OSError) as error:
+        _failed(engine, container, error)
+        if isinstance(error, OSError):
+            raise EngineError(f"cannot start container {container.name}: {error.strerror}: {error.filename}") from None
+        raise
+    finally:
+        engine.networks.prepare_sandbox()
+    container.started_at = now()
+    container.error, container.oom_killed, container.exit_code = "", False, 0
+    container.publish(engine.events, "start")
+
+
+def _failed(engine: Engine, container: Container, error: Exception) -> None:
+    container.state = lifecycle.EXITED if container.started_at[:4] != "0001" else lifecycle.CREATED
+    container.exit_code = error.exit_code if isinstance(error, StartError) else 128
+    container.error = str(error)
+    container.log.finish()
+    for pipe in container.outputs:
+        pipe.close()
+    container.outputs.clear()
+    if container.stdin is not None:
+        container.stdin.close()
+        container.stdin = None
+    container.terminal = -1
+    if not container.ended.done():
+        container.ended.set_result(container.exit_code)
+    if container.host.get("AutoRemove"):
+        engine.behind(containers.remove(engine, container, force=True))
+
+
+async def _launch(engine: Engine, container: Container, config: Any) -> None:
+    """Pipes or a terminal, and the launcher's part."""
+    theirs: list[int] = []
+    try:
+        if container.tty:
+            container.terminal, slave = streams.open_terminal()
+            theirs = [slave]
+            stdio = (slave, slave, slave)
+            container.outputs = [streams.OutputPipe(container.terminal, lambda data: container.log.write(1, data))]
+        else:
+            out, out_end = streams.pipe_for_reading()
+            err, err_end = streams.pipe_for_reading()
+            container.outputs = [
+                streams.OutputPipe(out, lambda data: container.log.write(1, data)),
+                streams.OutputPipe(err, lambda data: container.log.write(2, data)),
+            ]
+            if container.body.get("OpenStdin"):
+                in_end, write_end = streams.pipe_for_writing()
+                container.stdin = streams.InputPipe(write_end)
+            else:
+                in_end = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            theirs = [in_end, out_end, err_end]
+            stdio = (in_end, out_end, err_end)
+        try:
+            started = await engine.launcher.run(container.id, config, stdio, container.seccomp)
+        except StartError as error:
+            raise StartError(
+                "failed to create task for container: failed to create shim task: OCI runtime create failed: "
+                f"unable to start container process: {error}: unknown",
+                error.exit_code,
+            ) from None
+    finally:
+        for descriptor in theirs:
+            os.close(descriptor)
+    container.pid = started.pid
+    container.state = lifecycle.RUNNING
+    sandboxes.open_forwards(engine, container)
+    container.begun.set()
+
+
+def ended(engine: Engine, container: Container, end: Exit) -> None:
+    """The first process has gone, and with it all others of its pid namespace."""
+    for pipe in container.outputs:
+        pipe.drain_and_close()
+    container.outputs.clear()
+    if container.stdin is not None:
+        container.stdin.close()
+        container.stdin = None
+    container.terminal = -1
+    container.pid = 0
+    if engine.networks.forwards is not None:
+        engine.networks.forwards.stop(container.id)
+    container.exit_code, container.oom_killed = end.code, end.oom_killed
+    container.finished_at = now()
+    container.state = lifecycle.EXITED
+    container.log.finish()
+    if end.oom_killed:
+        container.publish(engine.events, "oom")
+    container.publish(engine.events, "die", exitCode=str(end.code))
+    if not container.ended.done():
+        container.ended.set_result(end.code)
+    if container.host.get("AutoRemove") and not engine.ending:
+        engine.behind(containers.remove(engine, container, force=True))

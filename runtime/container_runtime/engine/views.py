@@ -1,0 +1,123 @@
+"""Docker's view of a container: a row of the list, and all that inspect tells."""
+
+from __future__ import annotations
+
+import calendar
+import time
+from typing import TYPE_CHECKING, Any
+
+from container_runtime.engine import lifecycle
+
+if TYPE_CHECKING:
+    from container_runtime.engine.container import Container
+    from container_runtime.network.model import Endpoint, Network
+
+
+def network_settings(container: Container) -> dict[str, Any]:
+    """Docker's NetworkSettings."""
+    networks = {network.name: _endpoint(network, endpoint) for network, endpoint in container.endpoints.values()}
+    first: dict[str, Any] = next(iter(networks.values()), {})
+    return {
+        "Bridge": "",
+        "SandboxID": container.id,
+        "Ports": {},
+        "Networks": networks,
+        **{key: first.get(key, "") for key in ("IPAddress", "Gateway", "MacAddress", "EndpointID")},
+        "IPPrefixLen": first.get("IPPrefixLen", 0),
+    }
+
+
+def status_text(container: Container) -> str:
+    """The STATUS column of ``docker ps``."""
+    if container.running:
+        return f"Up {_ago(container.started_at)}"
+    if container.state == lifecycle.EXITED:
+        return f"Exited ({container.exit_code}) {_ago(container.finished_at)} ago"
+    return container.state.capitalize()
+
+
+def summary(container: Container) -> dict[str, Any]:
+    """One row of ``GET /containers/json``."""
+    names = {network.name: _endpoint(network, endpoint) for network, endpoint in container.endpoints.values()}
+    return {
+        "Id": container.id,
+        "Names": [f"/{container.name}"],
+        "Image": container.body["Image"],
+        "ImageID": container.image.id,
+        "Command": " ".join(container.command()),
+        "Created": container.created_seconds,
+        "Ports": [],
+        "Labels": container.labels,
+        "State": container.visible_state(),
+        "Status": status_text(container),
+        "HostConfig": {"NetworkMode": container.network_mode},
+        "NetworkSettings": {"Networks": names},
+        "Mounts": [],
+    }
+
+
+def details(container: Container) -> dict[str, Any]:
+    """``GET /containers/{id}/json``."""
+    command = container.command()
+    config = {**container.body, "Hostname": container.hostname, "Labels": container.labels}
+    config.pop("HostConfig", None)
+    config.pop("NetworkingConfig", None)
+    if container.process is not None:
+        config["Env"] = list(container.process["env"])
+        config["WorkingDir"] = container.process["cwd"]
+    return {
+        "Id": container.id,
+        "Created": container.created,
+        "Path": command[0] if command else "",
+        "Args": command[1:],
+        "State": {
+            "Status": container.visible_state(),
+            "Running": container.running,
+            "Paused": False,
+            "Restarting": False,
+            "OOMKilled": container.oom_killed,
+            "Dead": False,
+            "Pid": container.pid,
+            "ExitCode": container.exit_code,
+            "Error": container.error,
+            "StartedAt": container.started_at,
+            "FinishedAt": container.finished_at,
+        },
+        "Image": container.image.id,
+        "ResolvConfPath": str(container.directory / "resolv.conf"),
+        "HostnamePath": str(container.directory / "hostname"),
+        "HostsPath": str(container.directory / "hosts"),
+        "LogPath": str(container.directory / "log"),
+        "Name": f"/{container.name}",
+        "RestartCount": 0,
+        "Driver": "overlay",
+        "Platform": "linux",
+        "Mounts": [],
+        "Config": config,
+        "HostConfig": {"NetworkMode": container.network_mode, **container.host},
+        "NetworkSettings": network_settings(container),
+    }
+
+
+def _endpoint(network: Network, endpoint: Endpoint) -> dict[str, Any]:
+    return {
+        "NetworkID": network.id,
+        "EndpointID": endpoint.id,
+        "IPAddress": endpoint.address,
+        "IPPrefixLen": endpoint.prefix,
+        "Gateway": endpoint.gateway,
+        "MacAddress": endpoint.mac,
+        "Aliases": list(endpoint.names),
+        "DNSNames": list(endpoint.names),
+    }
+
+
+def _ago(moment: str) -> str:
+    """How long ago, as Docker's CLI says it."""
+    seconds = int(time.time()) - calendar.timegm(time.strptime(moment[:19], "%Y-%m-%dT%H:%M:%S"))
+    if seconds < 1:
+        return "Less than a second"
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}s"
+    return f"{seconds} second{'s' if seconds > 1 else ''}"
