@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Literal, Self
 
+from pytest_containers.client.archive import ContainerFiles
 from pytest_containers.client.errors import EngineUnreachable, ServerError
 from pytest_containers.client.http import segment
 
@@ -74,7 +75,7 @@ class LogStream:
         self._stream.close()
 
 
-class Containers:
+class Containers(ContainerFiles):
     """``client.containers``; ``name`` may everywhere be a name, an id or the beginning of one."""
 
     def __init__(self, transport: Transport) -> None:

@@ -255,6 +255,7 @@ class Stream:
         self._what = what
         self._closed = False
         self._reading = False
+        self.headers: Mapping[str, str] = dict(answer.getheaders())
         self.content_type: str = answer.getheader("Content-Type", "")
 
     def __enter__(self) -> Self:

@@ -319,3 +319,26 @@ class Version(TypedDict, total=False):
     MinAPIVersion: str
     Os: str
     Version: str
+
+
+class PathStat(TypedDict):
+    """The status of a path in a container; ``mode`` is Go's ``fs.FileMode``: bit 31 directory, bit 27 link."""
+
+    name: str
+    size: int
+    mode: int
+    mtime: str
+    linkTarget: str
+
+
+class Change(TypedDict):
+    """One path that differs from the image: ``Kind`` 0 changed, 1 added, 2 deleted."""
+
+    Path: str
+    Kind: int
+
+
+class CommitAnswer(TypedDict):
+    """The answer to a commit."""
+
+    Id: str
