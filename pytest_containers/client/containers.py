@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pytest_containers.client.archive import ContainerFiles
 from pytest_containers.client.errors import EngineUnreachable, ServerError
 from pytest_containers.client.http import segment
+from pytest_containers.client.observation import ContainerObservation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -75,7 +76,7 @@ class LogStream:
         self._stream.close()
 
 
-class Containers(ContainerFiles):
+class Containers(ContainerFiles, ContainerObservation):
     """``client.containers``; ``name`` may everywhere be a name, an id or the beginning of one."""
 
     def __init__(self, transport: Transport) -> None:
