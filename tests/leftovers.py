@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NAME = "pytest-containers"
+SERVERS = ("fuse-overlayfs -f", "pasta --", "slirp4netns --")
 RUN = re.compile(r"run-\d+-[0-9a-f]+")  # a run's name: who watches it, and something random
 
 
@@ -23,7 +24,7 @@ def observe() -> set[str]:
 
 
 def processes() -> Iterator[str]:
-    """Engines, launchers and containers: by command line, or by a root that is not ours."""
+    """Engines, launchers, programs that serve them, and containers: by command line, or by a root that is not ours."""
     own_root = Path("/").stat()
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -35,8 +36,9 @@ def processes() -> Iterator[str]:
             run = RUN.search(command + (entry / "cgroup").read_text())
         except OSError:
             continue  # it has ended meanwhile
-        in_container = namespace != Path("/proc/self/ns/pid").readlink() and root.st_dev != own_root.st_dev
-        if "container_runtime" in command or in_container:
+        elsewhere = (root.st_dev, root.st_ino) != (own_root.st_dev, own_root.st_ino)
+        in_container = namespace != Path("/proc/self/ns/pid").readlink() and elsewhere
+        if "container_runtime" in command or command.startswith(SERVERS) or in_container:
             yield f"process {entry.name}: {run[0] if run else 'no run'}: {command[:400]}"
 
 

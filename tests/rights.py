@@ -38,6 +38,7 @@ RIGHTS = {
     "ordinary": "it is about what an ordinary user may not do",
     "root": "the test itself becomes another user, or drops capabilities",
     "limits": "no control group is delegated to this user",
+    "fuse": "/dev/fuse is for root alone on this machine",
     "other-users": "this user has no subordinate ids, so that containers have one user",
 }
 
@@ -49,6 +50,8 @@ def has(right: str) -> bool:
         return not ROOT
     if ROOT or right == "root":
         return ROOT
+    if right == "fuse":
+        return os.access("/dev/fuse", os.R_OK | os.W_OK)
     if right == "limits":
         return bool(detect().v1 or detect().v2)
     return userns.subordinate_ranges(os.geteuid()) is not None and shutil.which("newuidmap") is not None

@@ -14,6 +14,7 @@ from pathlib import Path
 from container_runtime.errors import EngineError
 from container_runtime.kernel import userns
 from container_runtime.launcher.spawn import spawn
+from container_runtime.state import roots
 from container_runtime.state.rundir import RunDirectory
 
 TYPE_CHECKING = False
@@ -143,6 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         listener = _listen(options.socket) if options.socket else socket.socket(fileno=options.listen_fd)
         run = RunDirectory(options.run_directory, options.lock_fd) if options.run_directory else RunDirectory.create()
         channel, pidfd = spawn(run)
+        roots.settle(run)  # while the launcher comes up
     except (EngineError, OSError) as error:
         print(f"container_runtime: {error}", file=sys.stderr)  # noqa: T201  the process's own words
         return 1

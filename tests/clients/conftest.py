@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -41,11 +42,12 @@ class Docker:
         )
 
 
-@pytest.fixture(scope="module")
-def docker(tmp_path_factory):
-    path = tmp_path_factory.mktemp("engine") / "docker.sock"
+@contextmanager
+def serving(directory, **environment):
+    """An engine with its socket and log in a directory, and a command that speaks to it."""
+    path = directory / "docker.sock"
     command = [sys.executable, "-P", "-m", "container_runtime", "serve", "--socket", path, "--log", path.parent / "log"]
-    with subprocess.Popen(command) as engine:
+    with subprocess.Popen(command, env={**os.environ, **environment}) as engine:
         try:
             await_engine = Docker(path)
             end = time.monotonic() + HANG
@@ -57,3 +59,9 @@ def docker(tmp_path_factory):
             assert engine.wait(HANG) == 0
     assert "Traceback" not in (path.parent / "log").read_text()
     assert not [line for line in observe() if f"run-{engine.pid}-" in line]
+
+
+@pytest.fixture(scope="module")
+def docker(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("engine")) as docker:
+        yield docker

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import leftovers, rights
+from tests import leftovers, rights, roots
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,6 +151,22 @@ def test_kill_of_the_launcher(suite):
     os.kill(launcher, signal.SIGKILL)
     running.await_nothing_left(lambda line: line.startswith("process") and f"process {engine}:" not in line)
     running.process.send_signal(signal.SIGINT)
+    running.process.wait(HANG)
+    running.await_nothing_left()
+
+
+@pytest.mark.needs("fuse")
+@pytest.mark.parametrize("victim", [ENGINE, LAUNCHER])
+def test_kill_where_a_program_serves_the_files(suite, tmp_path, monkeypatch, victim):
+    """fuse-overlayfs ends with the launcher, whatever ends that."""
+    roots.remember("fuse-overlayfs", tmp_path / "data")
+    monkeypatch.setenv("PYTEST_CONTAINERS_DATA", str(tmp_path / "data"))
+    running = suite()
+    running.await_inside()
+    assert len([line for line in running.left() if "fuse-overlayfs -f" in line]) == 3
+    victims = [running.pid_of(victim), running.process.pid]
+    for process in victims:
+        os.kill(process, signal.SIGKILL)
     running.process.wait(HANG)
     running.await_nothing_left()
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from container_runtime.doctor import reasons
 from container_runtime.doctor.attempt import Failure, as_engine, failure_of
-from container_runtime.doctor.model import Finding
+from container_runtime.doctor.model import Finding, State
 from container_runtime.doctor.overlays import host_overlay, layer_overlay
 from container_runtime.errors import EngineError
 from container_runtime.images.files import remove_tree
+from container_runtime.state import roots
 from container_runtime.state.paths import DATA_VARIABLE, data_home, runtime_home
 from container_runtime.state.rundir import RunDirectory, filesystem_of
 from container_runtime.state.sweep import remove_recorded
@@ -34,6 +35,20 @@ _FEW_INODES = 1000
 _PID = 4194304  # the largest that there is, proc_sys_kernel(5)
 _REPLACED = "programs in containers that remove a directory and make it anew fail, as package managers do"
 _NAME = "pytest-containers"
+# What there is instead of overlays, by strategy (``state.roots``): the finding's state, the means, what that costs.
+_INSTEAD: dict[str, tuple[State, str, str]] = {
+    "overlay": ("missing", "", "the root of every container is an overlay"),
+    "fuse-overlayfs": (
+        "limited",
+        "; fuse-overlayfs serves root filesystems instead",
+        "containers take some milliseconds more to start, and their files are slower",
+    ),
+    "copies": (
+        "limited",
+        "; each container gets a copy of its image instead",
+        "containers start slowly and take space, and the image `host` cannot be used: install fuse-overlayfs",
+    ),
+}
 
 
 def longest_socket(home: str) -> int:
@@ -103,6 +118,7 @@ def _examine(here: Surroundings, name: str) -> dict[str, Any]:
         return found
     run = runs[0]
     try:
+        found["strategy"] = roots.choose(run).strategy
         found["layers"] = str(run.layers)
         found["kind"] = filesystem_of(run.layers)
         note("socket", lambda: _bind(run.path / "docker.sock"))
@@ -144,7 +160,7 @@ def findings(found: dict[str, Any], here: Surroundings) -> list[Finding]:
         result.append(_no_layers(Failure(*found["!run"])))
     if "layers" in found:
         result += [_layers(found, here), _overlay(found, here)]
-        if "!host" in found or "host" in found:
+        if "!host" in found or "host" in found or found["strategy"] == roots.PROGRAM:
             result.append(_host(found, here))
         result.append(_space(found["free"]))
     return result
@@ -206,10 +222,10 @@ def _layers(found: dict[str, Any], here: Surroundings) -> Finding:
 
 
 def _overlay(found: dict[str, Any], here: Surroundings) -> Finding:
-    cost = "the root of every container is an overlay"
     if "!overlay" in found:
         reason = reasons.refusal(Failure(*found["!overlay"]), here, modules="overlay")
-        return Finding("overlayfs", "missing", reason.why, cost, reason.remedy)
+        state, instead, cost = _INSTEAD[found["strategy"]]
+        return Finding("overlayfs", state, reason.why + instead, cost, reason.remedy)
     if found["overlay"] and reasons.foreign_root(here):
         reason = reasons.of_foreign_root(f"replace a directory: {found['overlay']}")
         return Finding("overlayfs", "limited", reason.why, _REPLACED, reason.remedy)
@@ -225,6 +241,8 @@ def _overlay(found: dict[str, Any], here: Surroundings) -> Finding:
 
 
 def _host(found: dict[str, Any], here: Surroundings) -> Finding:
+    if found["strategy"] == roots.PROGRAM:
+        return Finding("image host", "ok", "served by fuse-overlayfs")
     if "host" in found:
         return Finding("image host", "ok", f"its layer lies in {found['host']}")
     failure = Failure(*found["!host"])

@@ -30,9 +30,9 @@ from container_runtime.kernel import userns
 from container_runtime.state.paths import private_directory, runtime_home
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-_FORMAT = 1  # to be raised when a skeleton made by an earlier version would not do
+_FORMAT = 2  # to be raised when a skeleton made by an earlier version would not do
 _EMPTY = {"proc": 0o555, "sys": 0o555, "dev": 0o755, "run": 0o755, "tmp": 0o1777, "lost+found": 0o700}
 # How deep below a top directory programs may make files: all of /etc and /var is worth it, /usr is large.
 _DEPTH = {"etc": 8, "var": 6, "usr": 2, "srv": 2, "opt": 2, "mnt": 1, "media": 1}
@@ -76,6 +76,16 @@ def parts(own: tuple[Path, ...]) -> list[Part]:
             remove_tree(made)
     found = [Part("/", (str(path / "root"),))]
     return found + [Part(one, (f"{path}/over{one}", one)) for one in where]
+
+
+def whole(found: Sequence[Part]) -> tuple[str, ...]:
+    """The directories, top first, that together are what the overlays of ``parts`` show.
+
+    The kernel refuses them as one overlay (see above); a program that serves it (fuse-overlayfs) is not told by the
+    kernel where something is mounted.
+    """
+    root = Path(found[0].lower[0])
+    return (str(root.parent / "over"), str(root), "/")
 
 
 def _key(entries: dict[str, host.Hidden], where: list[str]) -> str:
@@ -173,10 +183,18 @@ def _build(made: Path, entries: dict[str, host.Hidden], where: list[str], points
     for path in _COPIED:
         if any(path.startswith(f"{one}/") for one in where):
             shutil.copy(path, over / path[1:])
-    for path, hidden in sorted(entries.items()):
-        part = next((one for one in where if f"/{path}" == one or f"/{path}".startswith(one + "/")), None)
-        if part is not None:
-            _hide(over / path, hidden)
+    # Outside of parts too, for who lays the skeleton over the whole of "/" (``whole``).
+    for path, hidden in sorted({**entries, **_closed()}.items()):
+        _hide(over / path, hidden)
+
+
+def _closed() -> dict[str, host.Hidden]:
+    """The top directories that are empty in containers, or that the user may not look into."""
+    found = {name: host.Hidden("empty", mode) for name, mode in _EMPTY.items()}
+    for entry in os.scandir("/"):
+        if entry.is_dir(follow_symlinks=False) and not os.access(entry.path, os.R_OK | os.X_OK):
+            found[entry.name] = host.Hidden("empty", 0o755)
+    return found
 
 
 def _mode(path: str) -> int:

@@ -99,7 +99,7 @@ class ImageStore:
         return self._host.id if reference.canonical == host.NAME else tags.get(reference.canonical)
 
     def lower_directories(self, image: Image) -> tuple[str, ...]:
-        """The image's layers for ``lowerdir=``, top first; of ``host``, the layer that hides, and ``/``.
+        """The image's layers, top first, as one stack; of ``host``, the layer that hides, and ``/``.
 
         Raises:
             EngineError: a layer is missing, or could not be made.
@@ -277,18 +277,25 @@ class ImageStore:
 
     # Layers that come from no registry
 
+    def is_host(self, image: Image) -> bool:
+        """Whether it is the machine's own root filesystem."""
+        return image.id == self._host.id
+
     def parts(self, image: Image) -> list[tuple[str, tuple[str, ...]]]:
         """Where in the container which lower directories are laid, in the order of mounting; the first is "/"."""
-        if image.id == self._host.id and userns.active():
-            with self._host_lock:
-                if self._host_parts is None or not Path(self._host_parts[0].lower[0]).is_dir():
-                    self._host_parts = host_parts.parts((self._root.resolve(),))
-                return [*self._host_parts]
+        if self.is_host(image) and userns.active():
+            return [*self._parts_of_host()]
         return [("/", self.lower_directories(image))]
+
+    def _parts_of_host(self) -> Sequence[host_parts.Part]:
+        with self._host_lock:
+            if self._host_parts is None or not Path(self._host_parts[0].lower[0]).is_dir():
+                self._host_parts = host_parts.parts((self._root.resolve(),))
+            return self._host_parts
 
     def _host_directories(self) -> tuple[str, ...]:
         if userns.active():
-            return (self.parts(self._host)[0][1][0], "/")
+            return host_parts.whole(self._parts_of_host())
         with self._host_lock:
             if self._host_layer is None or not self._host_layer.is_dir():
                 self._host_layer = host.layer((self._root.resolve(),))

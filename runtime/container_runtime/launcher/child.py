@@ -63,6 +63,7 @@ class Child:
         """Use the directory itself as the root."""
         # pivot_root(2) wants a mount point.
         sys.mount(path, path, None, sys.MS_BIND | sys.MS_REC)
+        remount(path, sys.MS_BIND | sys.MS_REMOUNT | sys.MS_NODEV)  # as ``operations`` has it for other roots
         self._open_root(path)
 
     def _open_root(self, path: str) -> None:

@@ -23,9 +23,10 @@ import sys as python
 from container_runtime.cgroups.manager import Manager
 from container_runtime.kernel import syscalls as sys
 from container_runtime.kernel import userns
+from container_runtime.launcher import bounds, operations
 from container_runtime.launcher import child as children
 from container_runtime.launcher import entry as entries
-from container_runtime.launcher import operations
+from container_runtime.launcher.fuse import Servers
 from container_runtime.launcher.spare import Kind, Nursery
 
 TYPE_CHECKING = False
@@ -92,6 +93,7 @@ class Launcher:
         self.poll.register(engine, select.EPOLLIN)
         self.alive = True
         self.nursery = Nursery(self.manager, run_directory + "/stage")
+        self.servers = Servers(run_directory + "/roots")
         self.last_run: dict[str, Any] = {}
         self.starting = 0  # processes that have not reported yet
 
@@ -159,11 +161,20 @@ class Launcher:
 
     def do_run(self, message: dict[str, Any], stdio: list[int]) -> None:
         """Start a container from its config.json."""
+        served = self.servers.take(message["id"], message["config"])
+        try:
+            self._run(message, stdio, served=served)
+        except Exception:
+            self.servers.end(message["id"])
+            raise
+
+    def _run(self, message: dict[str, Any], stdio: list[int], *, served: bool) -> None:
         config = message["config"]
         resources = _resources(config)
-        kind, steps, rest, joined = self._plan(message)
         program = self._filter(message["seccomp"])
-        spare = self.nursery.take(kind)
+        kind, steps, rest, joined = self._plan(message)
+        # A spare that was made before the mount does not have it.
+        spare = None if served else self.nursery.take(kind)
         self.last_run = message
         group = self.manager.create(message["id"], resources) if spare is None else spare.group
         try:
@@ -337,6 +348,7 @@ class Launcher:
             self.send({"event": "exit", "id": process.identity, "status": status, "signalled": killed, "oom": oom})
         if not process.container:
             process.group.remove()  # after the news, which others wait for
+            self.servers.end(process.identity)
         if process.started:
             return
         step, path, number = (process.error.decode("utf-8", "surrogateescape").split("\0") + ["", ""])[:3]
@@ -363,16 +375,7 @@ class Launcher:
                 continue
         self.manager.remove()
         if os.path.isdir(self.run_directory):
-            self._remove_run()
-
-    def _remove_run(self) -> None:
-        """The engine was killed: its directories go too; what fails here, the next engine's sweep removes."""
-        import shutil
-
-        with open(self.run_directory + "/ledger", encoding="utf-8") as ledger:
-            places = [line.rstrip("\n").partition(" ")[2] for line in ledger if line.startswith("directory ")]
-        for path in [*places, self.run_directory]:
-            shutil.rmtree(path, ignore_errors=True)
+            bounds.remove_run(self.run_directory)
 
 
 def main() -> None:
@@ -380,15 +383,8 @@ def main() -> None:
     channel, engine, run_directory = int(python.argv[2]), int(python.argv[3]), python.argv[4]
     if len(python.argv) > 5:
         userns.adopt(int(python.argv[5]), int(python.argv[6]))
-    for name in os.listdir("/proc/self/fd"):
-        try:  # the run's lock, and whatever pytest was started with: none of it is for containers
-            if int(name) > 2:
-                os.set_inheritable(int(name), False)
-        except OSError:
-            pass  # the descriptor that listed them
-    # Mounts that containers make stay in their own namespaces, those of the machine still arrive.
-    sys.unshare(sys.CLONE_NEWNS)
-    sys.mount(None, "/", None, sys.MS_SLAVE | sys.MS_REC)
+    bounds.close_to_children()
+    bounds.own_mounts()
     for signal in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
         _signal.signal(signal, _signal.SIG_IGN)  # of a terminal's Ctrl-C: the engine decides
     gc.collect()

@@ -33,6 +33,11 @@ def filesystem_of(path: Path) -> str:
     return kind
 
 
+def _refuses_uppers(place: Path) -> bool:
+    existing = next(parent for parent in (place, *place.parents) if os.path.exists(parent))  # noqa: PTH110  as below
+    return filesystem_of(existing).partition(".")[0] in _FILESYSTEMS_WITHOUT_UPPER
+
+
 class RunDirectory:
     """One run's directory below ``runtime_home()``, locked for as long as the run lives."""
 
@@ -47,7 +52,11 @@ class RunDirectory:
         self.containers.mkdir(mode=0o700, exist_ok=True)
         self.lock = self._take() if lock is None else lock
         self._ledger = os.open(path / "ledger", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self.layers = self._place_for_layers()
+        self.places = self._places()
+        self.strategy = "overlay"
+        """How containers get their roots, one of ``roots.STRATEGIES``; decided by ``roots.settle``."""
+        self.layers = Path()
+        self.place_layers(0)
 
     @classmethod
     def create(cls) -> RunDirectory:
@@ -63,25 +72,33 @@ class RunDirectory:
             raise Conflict(f"another engine is running in {self.path}") from None
         return descriptor
 
-    def _place_for_layers(self) -> Path:
-        """Where writable layers go: the user's data directory, else a tmpfs, whichever overlayfs accepts.
+    def _places(self) -> list[Path]:
+        """Where writable layers may lie, those that overlayfs is known not to refuse first, and of them the disk.
 
-        Disk first: what a container writes should not be paid for in memory.
+        What a container writes should not be paid for in memory.
         """
-        name = self.path.name
         shared_memory = Path("/dev/shm") / f"pytest-containers-{userns.outer_user()}"  # noqa: S108  checked: private_directory
+        found: list[Path] = []
         for base in (data_home(), self.path, shared_memory):
             existing = next(parent for parent in (base, *base.parents) if os.path.exists(parent))  # noqa: PTH110  False where it may not be looked at
-            if filesystem_of(existing) in _FILESYSTEMS_WITHOUT_UPPER or not os.access(existing, os.W_OK):
-                continue
-            layers = base / "layers-of-runs" / name
-            self.record("directory", str(layers))
-            layers.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return layers
-        raise EngineError(
-            "no place for writable layers: overlayfs takes none on the filesystem of "
-            f"{data_home()}, {self.path} or /dev/shm; set PYTEST_CONTAINERS_DATA to a directory on ext4, xfs or tmpfs"
-        )
+            if os.access(existing, os.W_OK):
+                found.append(base)
+        if not found:
+            raise EngineError(
+                f"no place for writable layers: {data_home()}, {self.path} and /dev/shm cannot be written; "
+                "set PYTEST_CONTAINERS_DATA to a directory on ext4, xfs or tmpfs"
+            )
+        return sorted(found, key=_refuses_uppers)
+
+    def place_layers(self, number: int) -> None:
+        """Have the writable layers at one of ``places``; nothing lies there yet."""
+        place = self.places[number] / "layers-of-runs" / self.path.name
+        if place != self.layers:
+            self.record("directory", str(place))
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self.layers.name:
+                self.layers.rmdir()
+            self.layers = place
 
     def record(self, kind: str, value: str) -> None:
         """Write down what is about to be made: ``kind`` is "cgroup" or "directory", ``value`` its path."""

@@ -203,6 +203,7 @@ def test_directories_as_findings() -> None:
         "run": None,
         "layers": "/dev/shm/pytest-containers-0/layers-of-runs/run-1-a",
         "kind": "tmpfs",
+        "strategy": "overlay",
         "overlay": "",
         "!host": [*Failure("no place")],
         "free": [["/var/lib/pytest-containers", 50_000_000, -1], ["/dev/shm/x", 10**9, 5]],
@@ -220,6 +221,21 @@ def test_directories_as_findings() -> None:
     assert by_name["free space"].why == "/var/lib/pytest-containers has 50 MB, /dev/shm/x has 5 inodes free"
     refused = storage.findings({**found, "!overlay": [*failure("mount", errno.ENODEV, "overlay")]}, ROOT)
     assert next(one for one in refused if one.name == "overlayfs").remedy.endswith("modprobe -a overlay")
+
+
+@pytest.mark.parametrize(("strategy", "state", "host"), [
+    ("overlay", "missing", "limited"), ("fuse-overlayfs", "limited", "ok"), ("copies", "limited", "absent")
+])  # fmt: skip
+def test_what_there_is_instead_of_overlays(strategy: str, state: str, host: str) -> None:
+    found = {
+        "home": "/run/x", "data": "/data", "run": None, "layers": "/data/x", "kind": "ext4", "strategy": strategy,
+        "!overlay": [*failure("mount", errno.EPERM, "overlay")], "free": [["/data", 10**9, -1]],
+        **({"!host": [*Failure("no place")]} if strategy == "overlay" else {}),
+    }  # fmt: skip
+    by_name = {finding.name: finding for finding in storage.findings(found, ROOT)}
+    assert by_name["overlayfs"].state == state
+    assert strategy == "overlay" or "instead" in by_name["overlayfs"].why
+    assert (by_name["image host"].state if "image host" in by_name else "absent") == host
 
 
 def test_the_kernel_and_the_machine() -> None:

@@ -1,0 +1,124 @@
+"""A container's root filesystem: what it is made of and made ready by, a row of TABLE for each of ``state.roots``."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from typing import TYPE_CHECKING, NamedTuple
+
+from container_runtime.errors import EngineError
+from container_runtime.images import copies
+from container_runtime.images.files import storage_errors
+from container_runtime.kernel import userns
+from container_runtime.state import roots
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from pathlib import Path
+
+    from container_runtime.engine.container import Container
+    from container_runtime.engine.core import Engine
+    from container_runtime.oci.spec import Mount
+
+
+class Root(NamedTuple):
+    """``root.path`` of config.json, and the mounts that come before all others."""
+
+    path: str
+    mounts: list[Mount]
+
+
+class Strategy(NamedTuple):
+    """``describe`` may be called before there is anything; ``prepare`` before each start."""
+
+    describe: Callable[[Engine, Container], Root]
+    prepare: Callable[[Engine, Container], Awaitable[None]]
+
+
+def layer(engine: Engine, container: Container, destination: str = "/") -> Path:
+    """The directory of the writable layer of a part of the root; ``upper`` and ``work`` of "/" lie at the top."""
+    top = engine.run.layers / container.id
+    return top if destination == "/" else top / "parts" / destination.strip("/").replace("/", "%")
+
+
+def directories(engine: Engine, container: Container) -> tuple[str, ...]:
+    """The directories that show the container's files without a mount, top first (``images.merged``)."""
+    upper = str(layer(engine, container) / "upper")
+    if engine.run.strategy == "copies":
+        return (upper,)
+    return (upper, *engine.images.lower_directories(container.image))
+
+
+def _escape(path: str) -> str:
+    """A path in an overlay option: a colon separates layers, a comma options (overlayfs.rst)."""
+    return path.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
+
+
+def _options(lower: Sequence[str], directory: Path) -> list[str]:
+    joined = ":".join(_escape(path) for path in lower)
+    return [f"lowerdir={joined}", f"upperdir={directory}/upper", f"workdir={directory}/work"]
+
+
+def _overlays(engine: Engine, container: Container) -> Root:
+    """One overlay as a rule, several for the host image of an ordinary user."""
+    mounts: list[Mount] = []
+    for destination, lower in engine.images.parts(container.image):
+        options = [*_options(lower, layer(engine, container, destination)), "volatile"]
+        if userns.active():
+            options.append("userxattr")
+        mounts.append({"destination": destination, "type": "overlay", "source": "overlay", "options": options})
+    return Root(str(engine.root_path), mounts)
+
+
+async def _make_overlays(engine: Engine, container: Container) -> None:
+    for destination, _ in engine.images.parts(container.image):
+        await _make_layer(container, layer(engine, container, destination))
+
+
+async def _make_layer(container: Container, directory: Path) -> None:
+    if container.ended.done():  # overlayfs marks the work directory of a volatile mount, and takes it only once
+        await asyncio.to_thread(shutil.rmtree, directory / "work", ignore_errors=True)
+    for path in (directory / "upper", directory / "work"):
+        path.mkdir(mode=0o755, parents=True, exist_ok=True)
+
+
+def _served(engine: Engine, container: Container) -> Root:
+    """One mount that fuse-overlayfs(1) serves, of the host image too; the launcher starts it (``launcher.fuse``)."""
+    program = roots.program()
+    if program is None:
+        raise EngineError("fuse-overlayfs, which served the root filesystems here, is not installed any more")
+    options = _options(engine.images.lower_directories(container.image), layer(engine, container))
+    mount: Mount = {"destination": "/", "type": roots.PROGRAM, "source": program, "options": options}
+    return Root(str(engine.root_path), [mount])
+
+
+async def _make_served(engine: Engine, container: Container) -> None:
+    await _make_layer(container, layer(engine, container))
+
+
+def _copied(engine: Engine, container: Container) -> Root:
+    """A directory with all files of the image."""
+    if engine.images.is_host(container.image):
+        raise EngineError(
+            "the image host cannot be used here: the kernel refuses overlays, and without them the whole machine would "
+            "have to be copied for each container; install fuse-overlayfs (Debian, Ubuntu, Fedora: the package of that "
+            "name) where /dev/fuse can be opened, or use an image of a registry"
+        )
+    return Root(str(layer(engine, container) / "upper"), [])
+
+
+async def _copy(engine: Engine, container: Container) -> None:
+    """At the first start; it is complete or not there."""
+    target = layer(engine, container) / "upper"
+    if target.is_dir():
+        return
+    lower = engine.images.lower_directories(container.image)
+    with storage_errors(f"a copy of the image for container {container.name}", target.parent):
+        await asyncio.to_thread(copies.copy_merged, lower, target)
+
+
+TABLE = {
+    "overlay": Strategy(_overlays, _make_overlays),
+    roots.PROGRAM: Strategy(_served, _make_served),
+    "copies": Strategy(_copied, _copy),
+}
