@@ -179,6 +179,29 @@ def test_its_own_socket_is_private_and_goes_with_it(tmp_path):
     assert not path.exists()
 
 
+@pytest.mark.needs("limits")
+@pytest.mark.parametrize("victims", [("engine",), ("launcher",), ("engine", "launcher")])
+def test_nothing_stays_frozen_of_a_run_that_is_killed(tmp_path, victims):
+    """On v1 a process that is frozen does not die of SIGKILL: whoever is left thaws it, or the next engine does."""
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    engine = Engine(tmp_path / "first")
+    try:
+        identity = engine.run("sleep", "1000")
+        engine.ok("POST", f"/containers/{identity}/pause")
+        (launcher,) = Path(f"/proc/{engine.process.pid}/task/{engine.process.pid}/children").read_text().split()
+        for victim in victims:
+            os.kill({"engine": engine.process.pid, "launcher": int(launcher)}[victim], signal.SIGKILL)
+        if "engine" not in victims:
+            engine.process.terminate()
+        elif "launcher" in victims:
+            engine.process.wait(HANG)
+            with started(tmp_path / "second") as other:
+                other.ok("GET", "/_ping")
+    finally:
+        engine.ended()
+
+
 def test_the_launcher_s_death_is_told(tmp_path):
     engine = Engine(tmp_path)
     identity = engine.run("sleep", "1000")

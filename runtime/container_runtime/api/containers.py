@@ -26,7 +26,7 @@ async def list_all(request: Request) -> None:
     wanted = filters.parse(request.query.get("filters"), _FILTERS)
     limit = request.number("limit")
     everything = request.flag("all") or bool(wanted.get("status")) or limit is not None
-    found = [one for one in request.engine.containers.values() if (everything or one.running) and _matches(one, wanted)]
+    found = [one for one in request.engine.containers.values() if (everything or one.active) and _matches(one, wanted)]
     found.sort(key=lambda one: one.created, reverse=True)
     await request.answer(200, [views.summary(one) for one in (found if not limit else found[:limit])])
 
@@ -94,7 +94,7 @@ async def prune(request: Request) -> None:
     engine = request.engine
     removed: list[str] = []
     for one in [*engine.containers.values()]:
-        stopped = one.state in {lifecycle.CREATED, lifecycle.EXITED}
+        stopped = one.state in lifecycle.ENDED
         if stopped and filters.labels_match(wanted.get("label", ()), one.labels):
             await actions.remove(engine, one, force=False)
             removed.append(one.id)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from container_runtime.api.params import check_update
 from container_runtime.api.system import unless_gone
-from container_runtime.engine import running, stopping
+from container_runtime.engine import pausing, running, stopping, updating
 from container_runtime.errors import InvalidParameter
 
 if TYPE_CHECKING:
@@ -34,13 +35,33 @@ async def stop(request: Request) -> None:
 
 async def restart(request: Request) -> None:
     """POST /containers/{id}/restart."""
-    one = _of(request)
-    one.check("restart")
-    async with one.lock:
-        if one.running:
-            await stopping.stop(request.engine, one, request.number("t"), request.query.get("signal"))
-        await running.start(request.engine, one)
+    await stopping.restart(request.engine, _of(request), request.number("t"), request.query.get("signal"))
     await request.answer(204)
+
+
+async def pause(request: Request) -> None:
+    """POST /containers/{id}/pause."""
+    one = _of(request)
+    async with one.lock:
+        await pausing.pause(request.engine, one)
+    await request.answer(204)
+
+
+async def unpause(request: Request) -> None:
+    """POST /containers/{id}/unpause."""
+    one = _of(request)
+    async with one.lock:
+        await pausing.unpause(request.engine, one)
+    await request.answer(204)
+
+
+async def update(request: Request) -> None:
+    """POST /containers/{id}/update."""
+    one = _of(request)
+    changes = check_update(await request.json())
+    async with one.lock:
+        await updating.update(request.engine, one, changes)
+    await request.answer(200, {"Warnings": []})
 
 
 async def kill(request: Request) -> None:

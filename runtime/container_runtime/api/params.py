@@ -37,6 +37,16 @@ _NESTED = {
     "Mounts": {"Type": _TEXT, "Source": _TEXT, "Target": _TEXT, "ReadOnly": _FLAG, "BindOptions": _OBJECT,
                "TmpfsOptions": _OBJECT},
 }  # fmt: skip
+_POLICY = {"Name": _TEXT, "MaximumRetryCount": _NUMBER}
+_HEALTH = {
+    "Test": _LIST, "Interval": _NUMBER, "Timeout": _NUMBER, "StartPeriod": _NUMBER, "StartInterval": _NUMBER,
+    "Retries": _NUMBER,
+}  # fmt: skip
+UPDATABLE = (
+    "BlkioWeight", "CpuPeriod", "CpuQuota", "CpuShares", "CpusetCpus", "CpusetMems", "Memory", "MemoryReservation",
+    "MemorySwap", "NanoCpus", "PidsLimit", "RestartPolicy",
+)  # fmt: skip
+"""What an update may change, of the fields of HostConfig (moby, api/types/container UpdateConfig)."""
 _MOUNT_OPTIONS = {"Propagation": _TEXT, "SizeBytes": _NUMBER, "Mode": _NUMBER}
 _LARGEST = 1 << 63
 
@@ -82,6 +92,7 @@ def check_create(body: dict[str, Any]) -> dict[str, Any]:
     if not checked.get("Image"):
         raise InvalidParameter("Image: no image specified")
     checked["HostConfig"] = _check_host(checked.get("HostConfig") or {})
+    check(checked.get("Healthcheck") or {}, _HEALTH, "Healthcheck.")
     networking = check(checked.get("NetworkingConfig") or {}, {"EndpointsConfig": _OBJECT}, "NetworkingConfig.")
     for name, config in (networking.get("EndpointsConfig") or {}).items():
         if config is not None and not isinstance(config, dict):
@@ -111,8 +122,15 @@ def _check_host(host: dict[str, Any]) -> dict[str, Any]:
             made.append(found)
         if made:
             checked[name] = made
-    check(checked.get("RestartPolicy") or {}, {"Name": _TEXT}, "HostConfig.RestartPolicy.")
+    check(checked.get("RestartPolicy") or {}, _POLICY, "HostConfig.RestartPolicy.")
     return checked
+
+
+def check_update(body: dict[str, Any]) -> dict[str, Any]:
+    """The body of a container's update: fields of HostConfig. Raises as ``check`` does."""
+    checked = check(body, {name: kind for name, kind in _HOST.items() if name in UPDATABLE})
+    check(checked.get("RestartPolicy") or {}, _POLICY, "RestartPolicy.")
+    return {name: value for name, value in checked.items() if name in UPDATABLE}
 
 
 def check_exec(body: dict[str, Any]) -> dict[str, Any]:

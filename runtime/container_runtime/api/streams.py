@@ -53,7 +53,7 @@ async def logs(request: Request) -> None:
         until=parse_moment(request.query.get("until"), "until"),
         tail=None if tail in {"all", ""} or tail.startswith("-") else int(tail),
         timestamps=request.flag("timestamps"),
-        follow=request.flag("follow") and one.state in {lifecycle.RUNNING, lifecycle.STARTING},
+        follow=request.flag("follow") and (one.active or one.state == lifecycle.STARTING),
         framed=not one.tty,
     )
     await request.begin_stream(RAW if one.tty else MULTIPLEXED)

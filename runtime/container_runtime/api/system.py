@@ -73,7 +73,7 @@ async def info(request: Request) -> None:
     """GET /info."""
     engine = request.engine
     containers = engine.containers.values()
-    running = sum(1 for one in containers if one.running)
+    running = sum(1 for one in containers if one.active)
     system = os.uname()
     images = await asyncio.to_thread(engine.images.list)
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-V1_CONTROLLERS = ("memory", "cpu", "pids", "devices", "cpuset")
+V1_CONTROLLERS = ("memory", "cpu", "pids", "devices", "cpuset", "freezer")
 V2_CONTROLLERS = ("memory", "cpu", "pids", "cpuset")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from container_runtime.cgroups import device_filter
+from container_runtime.cgroups import device_filter, freezer
 from container_runtime.cgroups.detect import detect
 from container_runtime.cgroups.limits import device_line, v1_settings, v2_settings
 
@@ -209,10 +209,39 @@ class Manager:
             self._apply(v2_settings(resources), group.places)
             return []
         settings = v1_settings(resources)
+        if _raised(group, settings):  # memory and swap together may never be below memory (memory.rst, "memsw")
+            settings[:2] = settings[1::-1]
         name = group.directories[0].rpartition("/")[2] if group.directories else ""
         self._add_v1(group, {setting[0] for setting in settings} - group.places.keys() if name else (), name)
         self._apply(settings, group.places)
         return group.task_files[before:]
+
+    def update(self, group: Group, resources: dict[str, Any]) -> None:
+        """Change the limits of a group that has processes.
+
+        Raises:
+            LimitError: one cannot be enforced; those before it are.
+        """
+        before = [*group.directories]
+        self.limit(group, resources)
+        for directory in group.directories[len(before) :]:  # v1: of a controller that nothing was asked of before
+            freezer.gather(directory, before[:1])
+
+    def freezer_file(self, group: Group) -> str:
+        """The file that freezes the group; on v1 all its processes are in the freezer's group from now on.
+
+        Raises:
+            LimitError: there is no freezer for this user.
+        """
+        if self.layout.v2 and group.directories:
+            return f"{group.directories[0]}/{freezer.V2_FILE}"
+        if "freezer" not in self.layout.v1 or not group.directories:
+            raise LimitError(95, "no cgroup freezer for this user on this machine", freezer.V1_FILE)
+        if "freezer" not in group.places:
+            others = group.directories[:1]
+            self._add_v1(group, ["freezer"], group.directories[0].rpartition("/")[2])
+            freezer.gather(group.places["freezer"], others)
+        return f"{group.places['freezer']}/{freezer.V1_FILE}"
 
     def _apply(self, settings: list[Setting], places: dict[str, str]) -> None:
         for controller, file, value in settings:
@@ -233,6 +262,19 @@ class Manager:
         """Remove the parents with all that is below, once no process is left."""
         for parent in self.parents:
             remove_tree(parent)
+
+
+def _raised(group: Group, settings: list[Setting]) -> bool:
+    """Whether the first two settings are v1's memory limits and more than what holds now, as an update may have it."""
+    files = [setting[1] for setting in settings[:2]]
+    if files != ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"] or "memory" not in group.places:
+        return False
+    path = f"{group.places['memory']}/{files[0]}"
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return int(settings[0][2]) > int(os.read(descriptor, 64))
+    finally:
+        os.close(descriptor)
 
 
 def _inherit_cpuset(parent: str, child: str) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from container_runtime.engine import lifecycle
 from container_runtime.engine.logs import ContainerLog
+from container_runtime.engine.restarts import Restarts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from container_runtime.engine.events import Bus
+    from container_runtime.engine.health import Health
     from container_runtime.engine.streams import InputPipe, OutputPipe
     from container_runtime.images.model import Image
     from container_runtime.network.model import Endpoint, Network
@@ -27,6 +30,12 @@ def now() -> str:
     """The present moment in RFC 3339 with nanoseconds."""
     seconds, nanoseconds = divmod(time.time_ns(), 10**9)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{nanoseconds:09d}Z"
+
+
+def seconds_between(first: str, second: str) -> float:
+    """Between two moments as ``now`` writes them."""
+    a, b = (datetime.fromisoformat(moment[:26]) for moment in (first, second))
+    return (b - a).total_seconds()
 
 
 class Container:
@@ -61,11 +70,20 @@ class Container:
         self.removal: asyncio.Task[None] | None = None
         self.lock = asyncio.Lock()
         self.begun = asyncio.Event()
+        self.restarts = Restarts()
+        self.health: Health | None = None
+        self.frozen = ""
+        """The cgroup's file that thaws it, while it is paused."""
 
     @property
     def running(self) -> bool:
-        """Whether its first process runs."""
-        return self.state == lifecycle.RUNNING
+        """Whether it has a first process, paused ones included."""
+        return self.state in {lifecycle.RUNNING, lifecycle.PAUSED}
+
+    @property
+    def active(self) -> bool:
+        """What Docker calls running: it runs, or will again without a client's doing."""
+        return self.state in lifecycle.ACTIVE
 
     @property
     def network_mode(self) -> str:
@@ -92,6 +110,12 @@ class Container:
         attributes = {"image": self.body["Image"], "name": self.name, **self.labels, **more}
         events.publish("container", action, self.id, attributes)
 
+    def next_end(self) -> asyncio.Future[int]:
+        """The exit code of the run that goes on, or of the next one."""
+        if self.ended.done():
+            self.ended = asyncio.get_running_loop().create_future()
+        return self.ended
+
     def command(self) -> list[str]:
         """What runs, or would."""
         if self.process is not None:
@@ -99,5 +123,7 @@ class Container:
         return [*(self.body.get("Entrypoint") or []), *(self.body.get("Cmd") or self.image.config.get("Cmd") or [])]
 
     def visible_state(self) -> str:
-        """Docker's word: what is being started is still created."""
-        return lifecycle.CREATED if self.state == lifecycle.STARTING else self.state
+        """Docker's word: what is being started is still what it was."""
+        if self.state != lifecycle.STARTING:
+            return self.state
+        return lifecycle.CREATED if self.started_at == NEVER else lifecycle.EXITED

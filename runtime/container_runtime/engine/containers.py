@@ -7,7 +7,7 @@ import os
 import signal as signals
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import bundle, lifecycle, names, sandboxes, unsupported
+from container_runtime.engine import bundle, health, lifecycle, names, restarts, sandboxes, unsupported
 from container_runtime.engine.container import Container
 from container_runtime.errors import Conflict, NotFound
 
@@ -25,6 +25,8 @@ def create(engine: Engine, body: dict[str, Any], name: str | None) -> Container:
     """
     engine.admit()
     unsupported.refuse(body)
+    restarts.check_policy(body["HostConfig"])
+    health.check_request(body.get("Healthcheck"))
     image = engine.images.get(body.get("Image") or "")
     chosen = names.check_name(name) if name else names.random_name(engine.names)
     if chosen in engine.names:
@@ -49,7 +51,8 @@ def create(engine: Engine, body: dict[str, Any], name: str | None) -> Container:
 async def remove(engine: Engine, container: Container, *, force: bool) -> None:
     """Remove a container; returns when its processes are dead and its name and addresses are free."""
     container.check("force-remove" if force else "remove")
-    was_running = container.state in {lifecycle.RUNNING, lifecycle.STARTING}
+    was_running = container.state in lifecycle.ALIVE
+    container.restarts.give_up()
     container.state = lifecycle.REMOVING
     if was_running:
         try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import traceback
 from typing import TYPE_CHECKING, Any
 
 from container_runtime.engine.events import Bus
@@ -39,6 +41,7 @@ class Engine:
         self.root_path.mkdir(mode=0o755, exist_ok=True)
         launcher.on_exit = self._exited
         launcher.on_death = self._launcher_died
+        launcher.on_end = self._thaw
 
     @classmethod
     async def start(cls, run: RunDirectory, launcher: Launcher) -> Engine:
@@ -75,8 +78,14 @@ class Engine:
         """Run what no client waits for; ``close`` does."""
         task: asyncio.Task[Any] = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._finished)
         return task
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            traceback.print_exception(error, file=sys.stderr)  # nobody else will hear of it
+            sys.stderr.flush()
 
     def delete_later(self, container_id: str, directory: Any) -> None:
         """Delete a container's files in a thread."""
@@ -90,6 +99,13 @@ class Engine:
         elif identity in self.execs:
             execs.ended(self, self.execs[identity], end)
 
+    def _thaw(self) -> None:
+        """A launcher that dies waits for its processes, and those that are frozen do not end."""
+        from container_runtime.engine import pausing
+
+        for container in self.containers.values():
+            pausing.abandon(container)
+
     def _launcher_died(self) -> None:
         """Its containers died with it. The engine goes on to answer, and starts none any more."""
         from container_runtime.engine import running
@@ -102,7 +118,12 @@ class Engine:
 
     async def close(self) -> None:
         """End everything: processes, names, networks, files. Returns when nothing is left."""
+        from container_runtime.engine import health
+
         self.ending = True
+        for container in self.containers.values():
+            container.restarts.give_up()
+            health.stop(container)
         await self.launcher.close()
         for container in [*self.containers.values()]:
             for pipe in container.outputs:

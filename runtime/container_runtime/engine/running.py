@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import bundle, containers, lifecycle, sandboxes, streams
-from container_runtime.engine.container import Container, now
+from container_runtime.engine import bundle, containers, health, lifecycle, restarts, sandboxes, streams
+from container_runtime.engine.container import Container, now, seconds_between
 from container_runtime.errors import EngineError, StartError
 
 if TYPE_CHECKING:
@@ -16,13 +15,19 @@ if TYPE_CHECKING:
 
 
 async def start(engine: Engine, container: Container) -> None:
-    """Start a container; returns when its program has been executed.
+    """Start a container for a client; returns when its program has been executed.
 
     Raises:
         StartError: it could not be; the container is left as Docker leaves it, with the exit code 126, 127 or 128.
     """
-    engine.admit()
     container.check("start")
+    container.restarts.begin()
+    await _begin(engine, container)
+
+
+async def _begin(engine: Engine, container: Container) -> None:
+    """Start it, for a client or for its restart policy; errors as ``start``."""
+    engine.admit()
     container.state = lifecycle.STARTING
     try:
         sandboxes.prepare(engine, container)
@@ -33,8 +38,7 @@ async def start(engine: Engine, container: Container) -> None:
         capabilities = config["process"]["capabilities"]["bounding"]
         container.seccomp = await bundle.seccomp_file(container, capabilities)
         container.log.restart()
-        if container.ended.done():
-            container.ended = asyncio.get_running_loop().create_future()
+        container.next_end()
         await _launch(engine, container, config)
     except (EngineError, OSError) as error:
         _failed(engine, container, error)
@@ -46,6 +50,7 @@ async def start(engine: Engine, container: Container) -> None:
     container.started_at = now()
     container.error, container.oom_killed, container.exit_code = "", False, 0
     container.publish(engine.events, "start")
+    health.start(engine, container)
 
 
 def _failed(engine: Engine, container: Container, error: Exception) -> None:
@@ -55,15 +60,19 @@ def _failed(engine: Engine, container: Container, error: Exception) -> None:
     container.log.finish()
     for pipe in container.outputs:
         pipe.close()
+    _forget_streams(container)
+    if not container.ended.done():
+        container.ended.set_result(container.exit_code)
+    if container.host.get("AutoRemove"):
+        engine.behind(containers.remove(engine, container, force=True))
+
+
+def _forget_streams(container: Container) -> None:
     container.outputs.clear()
     if container.stdin is not None:
         container.stdin.close()
         container.stdin = None
     container.terminal = -1
-    if not container.ended.done():
-        container.ended.set_result(container.exit_code)
-    if container.host.get("AutoRemove"):
-        engine.behind(containers.remove(engine, container, force=True))
 
 
 async def _launch(engine: Engine, container: Container, config: Any) -> None:
@@ -108,14 +117,12 @@ async def _launch(engine: Engine, container: Container, config: Any) -> None:
 
 def ended(engine: Engine, container: Container, end: Exit) -> None:
     """The first process has gone, and with it all others of its pid namespace."""
+    health.stop(container)
     for pipe in container.outputs:
         pipe.drain_and_close()
-    container.outputs.clear()
-    if container.stdin is not None:
-        container.stdin.close()
-        container.stdin = None
-    container.terminal = -1
+    _forget_streams(container)
     container.pid = 0
+    container.frozen = ""
     if engine.networks.forwards is not None:
         engine.networks.forwards.stop(container.id)
     container.exit_code, container.oom_killed = end.code, end.oom_killed
@@ -124,7 +131,10 @@ def ended(engine: Engine, container: Container, end: Exit) -> None:
     container.log.finish()
     if end.oom_killed:
         container.publish(engine.events, "oom")
-    container.publish(engine.events, "die", exitCode=str(end.code))
+    ran = seconds_between(container.started_at, container.finished_at)
+    container.publish(engine.events, "die", exitCode=str(end.code), execDuration=str(int(ran)))
+    if not engine.ending and container.restarts.wanted(container.host.get("RestartPolicy") or {}, end.code):
+        restarts.schedule(container, ran, lambda: _begin(engine, container), engine.behind)
     if not container.ended.done():
         container.ended.set_result(end.code)
     if container.host.get("AutoRemove") and not engine.ending:

@@ -6,7 +6,7 @@ import asyncio
 import signal as signals
 from typing import TYPE_CHECKING
 
-from container_runtime.engine import lifecycle
+from container_runtime.engine import lifecycle, pausing, running
 from container_runtime.errors import InvalidParameter, NotFound
 
 if TYPE_CHECKING:
@@ -32,33 +32,76 @@ def signal_number(text: str) -> int:
 
 
 async def kill(engine: Engine, container: Container, signal: str) -> None:
-    """Send a signal; a SIGKILL returns when the container has ended."""
+    """Send a signal; a SIGKILL returns when the container has ended. No restart policy starts it after this."""
     number = signal_number(signal)
     container.check("kill")
-    await engine.launcher.kill(container.id, number)
-    container.publish(engine.events, "kill", signal=str(number))
+    if _restart_cancelled(container):
+        return
+    container.restarts.give_up()
+    await _send(engine, container, number)
     if number == signals.SIGKILL:
         await asyncio.shield(container.ended)
+
+
+async def _send(engine: Engine, container: Container, number: int) -> None:
+    """A signal that ends a container thaws it, or it would never arrive."""
+    await engine.launcher.kill(container.id, number)
+    container.publish(engine.events, "kill", signal=str(number))
+    if container.state == lifecycle.PAUSED and number in {signals.SIGKILL, stop_signal(container)}:
+        await pausing.unpause(engine, container)
+
+
+def _restart_cancelled(container: Container) -> bool:
+    """Whether it was waiting for its next start, which then does not come."""
+    if container.state != lifecycle.RESTARTING:
+        return False
+    container.restarts.give_up()
+    container.state = lifecycle.EXITED
+    if not container.ended.done():
+        container.ended.set_result(container.exit_code)
+    return True
+
+
+def stop_signal(container: Container) -> int:
+    """The signal that asks it to end: its own, else its image's, else SIGTERM."""
+    return signal_number(container.body.get("StopSignal") or container.image.config.get("StopSignal") or "SIGTERM")
 
 
 async def stop(engine: Engine, container: Container, patience: int | None, signal: str | None) -> None:
     """Ask it to end, kill it after ``patience`` seconds (None: its own, or 10; negative: never)."""
     container.check("stop")
-    chosen = signal or container.body.get("StopSignal") or container.image.config.get("StopSignal") or "SIGTERM"
+    number = signal_number(signal) if signal else stop_signal(container)
     limit = patience
     if limit is None:
         limit = container.body.get("StopTimeout")
     if limit is None:
         limit = DEFAULT_STOP_TIMEOUT
+    if not _restart_cancelled(container):
+        container.restarts.give_up()
+        await _end(engine, container, number, None if limit < 0 else limit)
+    container.publish(engine.events, "stop")
+
+
+async def _end(engine: Engine, container: Container, number: int, limit: float | None) -> None:
+    ended = container.ended
     try:
-        await engine.launcher.kill(container.id, signal_number(chosen))
-        _, waiting = await asyncio.wait([container.ended], timeout=None if limit < 0 else limit)
+        await _send(engine, container, number)
+        _, waiting = await asyncio.wait([ended], timeout=limit)
         if waiting:
-            await engine.launcher.kill(container.id, int(signals.SIGKILL))
+            await _send(engine, container, signals.SIGKILL)
     except NotFound:
         pass  # it ended meanwhile
-    await asyncio.shield(container.ended)
-    container.publish(engine.events, "stop")
+    await asyncio.shield(ended)
+
+
+async def restart(engine: Engine, container: Container, patience: int | None, signal: str | None) -> None:
+    """Stop it where it runs, and start it."""
+    container.check("restart")
+    async with container.lock:
+        if container.active:
+            await stop(engine, container, patience, signal)
+        await running.start(engine, container)
+    container.publish(engine.events, "restart")
 
 
 async def wait(container: Container, condition: str) -> int:
@@ -68,13 +111,11 @@ async def wait(container: Container, condition: str) -> int:
         InvalidParameter: a condition that Docker does not have.
     """
     if condition in {"", "not-running"}:
-        if container.state in {lifecycle.CREATED, lifecycle.EXITED}:
+        if container.state in lifecycle.ENDED:
             return container.exit_code
-        return await asyncio.shield(container.ended)
+        return await asyncio.shield(container.next_end())
     if condition == "next-exit":
-        if container.ended.done() and not container.running:
-            container.ended = asyncio.get_running_loop().create_future()
-        return await asyncio.shield(container.ended)
+        return await asyncio.shield(container.next_end())
     if condition == "removed":
         return await asyncio.shield(container.removed)
     raise InvalidParameter(f'invalid condition: "{condition}"')

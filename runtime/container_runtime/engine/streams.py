@@ -19,6 +19,7 @@ CHUNK = 65536
 """Bytes that are read at a time: the capacity of a pipe (pipe(7))."""
 
 _HEADER = struct.Struct(">BxxxI")
+HEADER_SIZE = _HEADER.size
 
 
 def frame(stream: int, data: bytes) -> bytes:

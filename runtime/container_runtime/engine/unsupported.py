@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.errors import InvalidParameter, NotImplementedHere
+from container_runtime.errors import NotImplementedHere
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,18 +45,9 @@ def refuse(body: Mapping[str, Any]) -> None:
 
     Raises:
         NotImplementedHere: it has; the message names the field.
-        InvalidParameter: a restart policy that nobody knows.
     """
     host: Mapping[str, Any] = body.get("HostConfig") or {}
     for name, allowed in _HOST.items():
         value = host.get(name)
         if value and value not in allowed:
             raise NotImplementedHere(f"HostConfig.{name} = {value!r} is not implemented by this engine")
-    policy = (host.get("RestartPolicy") or {}).get("Name") or "no"
-    if policy in {"always", "unless-stopped", "on-failure"}:
-        raise NotImplementedHere(f"HostConfig.RestartPolicy = {policy!r} is not implemented by this engine")
-    if policy != "no":
-        raise InvalidParameter(f"invalid restart policy: unknown policy '{policy}'")
-    test = (body.get("Healthcheck") or {}).get("Test") or []
-    if test and test[0] not in {"", "NONE"}:
-        raise NotImplementedHere("Healthcheck is not implemented by this engine")

@@ -6,7 +6,7 @@ import calendar
 import time
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import lifecycle
+from container_runtime.engine import health, lifecycle
 
 if TYPE_CHECKING:
     from container_runtime.engine.container import Container
@@ -30,10 +30,22 @@ def network_settings(container: Container) -> dict[str, Any]:
 def status_text(container: Container) -> str:
     """The STATUS column of ``docker ps``."""
     if container.running:
-        return f"Up {_ago(container.started_at)}"
-    if container.state == lifecycle.EXITED:
+        return f"Up {_ago(container.started_at)}{_remark(container)}"
+    if container.state == lifecycle.RESTARTING:
+        return f"Restarting ({container.exit_code}) {_ago(container.finished_at)} ago"
+    if container.state == lifecycle.REMOVING:
+        return "Removal In Progress"
+    if container.visible_state() == lifecycle.EXITED:
         return f"Exited ({container.exit_code}) {_ago(container.finished_at)} ago"
-    return container.state.capitalize()
+    return container.visible_state().capitalize()
+
+
+def _remark(container: Container) -> str:
+    if container.state == lifecycle.PAUSED:
+        return " (Paused)"
+    if container.health is None:
+        return ""
+    return " (health: starting)" if container.health.status == "starting" else f" ({container.health.status})"
 
 
 def summary(container: Container) -> dict[str, Any]:
@@ -62,6 +74,8 @@ def details(container: Container) -> dict[str, Any]:
     config = {**container.body, "Hostname": container.hostname, "Labels": container.labels}
     config.pop("HostConfig", None)
     config.pop("NetworkingConfig", None)
+    if (found := health.configuration(container)) is not None:
+        config["Healthcheck"] = found
     if container.process is not None:
         config["Env"] = list(container.process["env"])
         config["WorkingDir"] = container.process["cwd"]
@@ -70,26 +84,14 @@ def details(container: Container) -> dict[str, Any]:
         "Created": container.created,
         "Path": command[0] if command else "",
         "Args": command[1:],
-        "State": {
-            "Status": container.visible_state(),
-            "Running": container.running,
-            "Paused": False,
-            "Restarting": False,
-            "OOMKilled": container.oom_killed,
-            "Dead": False,
-            "Pid": container.pid,
-            "ExitCode": container.exit_code,
-            "Error": container.error,
-            "StartedAt": container.started_at,
-            "FinishedAt": container.finished_at,
-        },
+        "State": _state(container),
         "Image": container.image.id,
         "ResolvConfPath": str(container.directory / "resolv.conf"),
         "HostnamePath": str(container.directory / "hostname"),
         "HostsPath": str(container.directory / "hosts"),
         "LogPath": str(container.directory / "log"),
         "Name": f"/{container.name}",
-        "RestartCount": 0,
+        "RestartCount": container.restarts.count,
         "Driver": "overlay",
         "Platform": "linux",
         "Mounts": [],
@@ -97,6 +99,25 @@ def details(container: Container) -> dict[str, Any]:
         "HostConfig": {"NetworkMode": container.network_mode, **container.host},
         "NetworkSettings": network_settings(container),
     }
+
+
+def _state(container: Container) -> dict[str, Any]:
+    state: dict[str, Any] = {
+        "Status": container.visible_state(),
+        "Running": container.active,
+        "Paused": container.state == lifecycle.PAUSED,
+        "Restarting": container.state == lifecycle.RESTARTING,
+        "OOMKilled": container.oom_killed,
+        "Dead": container.state == lifecycle.DEAD,
+        "Pid": container.pid,
+        "ExitCode": container.exit_code,
+        "Error": container.error,
+        "StartedAt": container.started_at,
+        "FinishedAt": container.finished_at,
+    }
+    if container.health is not None:
+        state["Health"] = container.health.details()
+    return state
 
 
 def _endpoint(network: Network, endpoint: Endpoint) -> dict[str, Any]:

@@ -76,6 +76,8 @@ class Launcher:
         """``channel`` and ``pidfd`` as ``spawn`` returned them."""
         self.on_exit: Callable[[str, Exit], None] = lambda _identity, _end: None
         self.on_death: Callable[[], None] = lambda: None
+        self.on_end: Callable[[], None] = lambda: None
+        """It is about to die, and does when all its processes have (pid_namespaces(7))."""
         self.pidfd = pidfd
         self._channel = channel
         self._run_directory = run_directory
@@ -119,11 +121,29 @@ class Launcher:
         Raises:
             NotFound: it has ended.
         """
-        self._count += 1
-        key = f"kill-{self._count}"
-        answer = await self._ask(key, {"do": "kill", "id": key, "target": identity, "signal": signal}, ())
+        answer = await self._tell("kill", identity, signal=int(signal))  # marshal takes no enum
         if not answer["found"]:
             raise NotFound(f"Process of {identity[:12]} has ended")
+
+    async def freeze(self, identity: str, *, frozen: bool) -> str:
+        """Freeze a container's processes, or thaw them; returns the cgroup's file (``cgroups.freezer``).
+
+        It returns when the kernel has been asked: that all stand still is awaited with ``freezer.await_frozen``.
+
+        Raises:
+            NotFound: it has ended.
+            EngineError: there is no freezer.
+        """
+        return (await self._tell("freeze", identity, frozen=frozen))["file"]
+
+    async def update(self, identity: str, resources: dict[str, Any]) -> None:
+        """Change the limits (OCI's ``linux.resources``) of a running container. Errors as ``freeze``."""
+        await self._tell("update", identity, resources=resources)
+
+    async def _tell(self, what: str, target: str, **words: Any) -> dict[str, Any]:
+        self._count += 1
+        key = f"{what}-{self._count}"
+        return await self._ask(key, {"do": what, "id": key, "target": target, **words}, ())
 
     kill_exec = kill
 
@@ -151,7 +171,7 @@ class Launcher:
             self._waiting.pop(key, None)
         if "error" in answer:
             step, path, number, *words = answer["error"]
-            if number == errno.ESRCH and step == "exec":
+            if number == errno.ESRCH and step in {"exec", "freeze", "update"}:
                 raise NotFound(f"Container {path[:12]} is not running")
             raise _error_of(step, path, number, *words)
         return answer
@@ -179,6 +199,7 @@ class Launcher:
                 data = b""
             if not data:
                 self._loop.remove_reader(self._channel.fileno())
+                self.on_end()
                 return
             message = marshal.loads(data)  # noqa: S302  from our own launcher, over a socket pair
             if message.get("event") == "exit":

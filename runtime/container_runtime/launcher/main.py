@@ -23,10 +23,11 @@ import sys as python
 from container_runtime.cgroups.manager import Manager
 from container_runtime.kernel import syscalls as sys
 from container_runtime.kernel import userns
-from container_runtime.launcher import bounds, operations
+from container_runtime.launcher import bounds, control, operations
 from container_runtime.launcher import child as children
 from container_runtime.launcher import entry as entries
 from container_runtime.launcher.fuse import Servers
+from container_runtime.launcher.process import Process
 from container_runtime.launcher.spare import Kind, Nursery
 
 TYPE_CHECKING = False
@@ -43,30 +44,6 @@ QUIET = 0.003
 """Seconds without anything to do after which a spare is made, which takes a processor for about that long."""
 
 _EXEC_NAMESPACES = sys.CLONE_NEWNS | sys.CLONE_NEWNET | sys.CLONE_NEWUTS | sys.CLONE_NEWIPC | sys.CLONE_NEWCGROUP
-
-
-class Process:
-    """A container's first process, or one of an exec."""
-
-    __slots__ = ("container", "error", "group", "host_pid", "identity", "pidfd", "report", "started")
-
-    def __init__(self, identity: str, pidfd: int, report: int, group: Group, container: str) -> None:
-        self.identity = identity
-        self.pidfd = pidfd
-        self.report = report
-        self.group = group
-        self.container = container  # the id of the container that an exec runs in; empty for a container itself
-        self.error = b""
-        self.host_pid = _host_pid(pidfd)
-        self.started = False
-
-
-def _host_pid(pidfd: int) -> int:
-    """The pid as /proc shows it, which belongs to the namespace of whoever mounted it: the engine's."""
-    descriptor = os.open(f"/proc/self/fdinfo/{pidfd}", os.O_RDONLY | os.O_CLOEXEC)
-    text = os.read(descriptor, 4096).decode()
-    os.close(descriptor)
-    return next((int(line[4:]) for line in text.splitlines() if line.startswith("Pid:")), -1)
 
 
 def _resources(config: dict[str, Any]) -> dict[str, Any]:
@@ -141,7 +118,7 @@ class Launcher:
                 descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])
         message = marshal.loads(data)  # noqa: S302  from our own engine, over a socket pair
         try:
-            getattr(self, "do_" + message["do"])(message, list(descriptors))
+            self._do(message, list(descriptors))
         except OSError as error:
             self._refuse(message["id"], message["do"], error)
         except (KeyError, ValueError, TypeError) as error:
@@ -151,6 +128,14 @@ class Launcher:
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
+
+    def _do(self, message: dict[str, Any], descriptors: list[int]) -> None:
+        if message["do"] == "run":
+            self.do_run(message, descriptors)
+        elif message["do"] == "exec":
+            self.do_exec(message, descriptors)
+        else:
+            self.send({"id": message["id"], **control.CONTROLS[message["do"]](self.manager, self.processes, message)})
 
     def _refuse(self, identity: str, step: str, error: OSError) -> None:
         self.send(
@@ -246,17 +231,6 @@ class Launcher:
             self._clone(message["id"], 0, target.group, first, steps, child, process, message["container"])
         finally:
             sys.setns(self.own_namespace, sys.CLONE_NEWPID)
-
-    def do_kill(self, message: dict[str, Any], _: list[int]) -> None:
-        """Send a signal; the answer says whether there was a process to get it."""
-        process = self.processes.get(message["target"])
-        found = process is not None
-        if process is not None:
-            try:
-                sys.pidfd_send_signal(process.pidfd, message["signal"])
-            except ProcessLookupError:
-                found = False
-        self.send({"id": message["id"], "found": found})
 
     def _absent(self, linux: dict[str, Any]) -> frozenset[str]:
         """The masked paths that this kernel has not got; asked once for each path, as a kernel does not change."""
@@ -362,6 +336,8 @@ class Launcher:
 
     def _end(self) -> None:
         """Kill everything in this pid namespace, reap it, and remove what the kernel does not."""
+        for process in self.processes.values():
+            control.thaw(process)
         try:
             os.kill(-1, _signal.SIGKILL)
         except ProcessLookupError:

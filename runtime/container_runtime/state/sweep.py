@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
+from container_runtime.cgroups import freezer
 from container_runtime.state.paths import runtime_home
 from container_runtime.state.rundir import remove_tree
+
+_THAW_LIMIT = 5.0  # seconds; a killed process ends as soon as it is thawed
 
 
 def remove_groups(directory: str) -> None:
@@ -28,12 +32,21 @@ def remove_recorded(path: Path) -> None:
     """Remove what the ledger of the run in ``path`` names, and the directory; nobody of the run may live."""
     ledger = path / "ledger"
     lines = ledger.read_text(errors="replace").splitlines() if ledger.exists() else []
-    for line in lines:
-        kind, _, value = line.partition(" ")
-        # The ledger lies in a directory that only this user can write, and still: nothing that is not a name of ours.
-        if kind == "cgroup" and "pytest-containers" in value and value.startswith("/sys/fs/cgroup"):
-            remove_groups(value)
-        elif kind == "directory" and "layers-of-runs" in value and Path(value).name == path.name:
+    records = [(kind, value) for kind, _, value in (line.partition(" ") for line in lines)]
+    # The ledger lies in a directory that only this user can write, and still: nothing that is not a name of ours.
+    groups = [
+        value
+        for kind, value in records
+        if kind == "cgroup" and "pytest-containers" in value and value.startswith("/sys/fs/cgroup")
+    ]
+    for group in groups:
+        for entry in Path(group).glob("*/"):
+            with suppress(OSError):
+                freezer.end_frozen(str(entry), _THAW_LIMIT)
+    for group in groups:
+        remove_groups(group)
+    for kind, value in records:
+        if kind == "directory" and "layers-of-runs" in value and Path(value).name == path.name:
             remove_tree(Path(value))
     remove_tree(path)
 

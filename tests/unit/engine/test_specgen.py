@@ -176,8 +176,6 @@ def test_no_new_privileges():
     [
         ({"HostConfig": {"PortBindings": {"80/tcp": [{}]}}}, "PortBindings"),
         ({"HostConfig": {"PidMode": "host"}}, "PidMode"),
-        ({"HostConfig": {"RestartPolicy": {"Name": "always"}}}, "RestartPolicy"),
-        ({"Healthcheck": {"Test": ["CMD", "true"]}}, "Healthcheck"),
     ],
 )
 def test_what_is_not_here_is_refused(body, field):

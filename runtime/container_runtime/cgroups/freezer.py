@@ -1,0 +1,127 @@
+"""Stopping and resuming all processes of a group (cgroups(7)): ``freezer.state`` on v1, ``cgroup.freeze`` on v2.
+
+A frozen process of v1 does not die of SIGKILL until it is thawed, so whoever kills a group thaws it first.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+V1_FILE = "freezer.state"
+V2_FILE = "cgroup.freeze"
+_PAUSE = 0.001  # seconds between two looks at v1's state, which nothing announces
+
+
+class FreezeError(OSError):
+    """Processes that did not freeze in time; ``filename`` is the group's file."""
+
+
+def _write(path: str, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: str) -> str:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, 1 << 20).decode()
+    finally:
+        os.close(descriptor)
+
+
+def ask(path: str, *, frozen: bool) -> None:
+    """Tell the kernel to freeze or thaw the group that ``path``, its file of either version, belongs to."""
+    if path.endswith(V2_FILE):
+        _write(path, "1" if frozen else "0")
+    else:
+        _write(path, "FROZEN" if frozen else "THAWED")
+
+
+def is_frozen(path: str) -> bool:
+    """Whether every process of the group stands still."""
+    if path.endswith(V2_FILE):
+        return "frozen 1" in _read(path.removesuffix(V2_FILE) + "cgroup.events")
+    return _read(path).strip() == "FROZEN"
+
+
+def await_frozen(path: str, limit: float) -> None:
+    """Block until the group stands still.
+
+    Raises:
+        FreezeError: it did not within ``limit`` seconds (a process in an uninterruptible wait); it is thawed again.
+    """
+    end = time.monotonic() + limit
+    events = -1
+    if path.endswith(V2_FILE):
+        events = os.open(path.removesuffix(V2_FILE) + "cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        poll = select.poll()
+        if events >= 0:
+            poll.register(events, select.POLLPRI)  # cgroup-v2.rst: a change of the file is announced
+        while not is_frozen(path):
+            left = end - time.monotonic()
+            if left <= 0:
+                ask(path, frozen=False)
+                raise FreezeError(16, f"the processes did not stand still within {limit:g} seconds", path)
+            if events < 0:
+                ask(path, frozen=True)  # whoever was forked meanwhile is asked too
+            poll.poll((left if events >= 0 else _PAUSE) * 1000)
+    finally:
+        if events >= 0:
+            os.close(events)
+
+
+def gather(directory: str, others: Iterable[str]) -> None:
+    """Move all tasks of a container into its group of the v1 freezer, which it gets when it is first paused.
+
+    ``others``: its groups of other controllers. Those forked by a task that was moved are born there, so that a round
+    that finds nobody new is the last.
+    """
+    while True:
+        inside = set(_read(directory + "/tasks").split())
+        missing = {task for other in others for task in _read(other + "/tasks").split()} - inside
+        if not missing:
+            return
+        for task in missing:
+            try:
+                _write(directory + "/tasks", task)
+            except ProcessLookupError:
+                continue  # it has ended
+
+
+def end_frozen(directory: str, limit: float) -> None:
+    """Thaw a group whose processes have been killed, and wait for their end, at most ``limit`` seconds.
+
+    For what a launcher and an engine left that were killed together while a container was paused.
+    """
+    names = [name for name in (V1_FILE, V2_FILE) if os.access(f"{directory}/{name}", os.F_OK)]
+    if not names or not is_frozen(f"{directory}/{names[0]}"):
+        return
+    poll = select.poll()
+    descriptors: list[int] = []
+    for text in _read(directory + "/cgroup.procs").split():
+        try:
+            descriptors.append(os.pidfd_open(int(text)))
+        except ProcessLookupError:
+            continue
+        poll.register(descriptors[-1], select.POLLIN)
+    try:
+        ask(f"{directory}/{names[0]}", frozen=False)
+        end = time.monotonic() + limit
+        waiting = len(descriptors)
+        while waiting and (left := end - time.monotonic()) > 0:
+            for descriptor, _ in poll.poll(left * 1000):
+                poll.unregister(descriptor)
+                waiting -= 1
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)

@@ -1,0 +1,46 @@
+"""Changing the limits and the restart policy of a container that exists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from container_runtime.engine import resources, restarts
+from container_runtime.errors import EngineError, InvalidParameter
+
+if TYPE_CHECKING:
+    from container_runtime.engine.container import Container
+    from container_runtime.engine.core import Engine
+
+
+async def update(engine: Engine, container: Container, changes: dict[str, Any]) -> None:
+    """Apply ``changes`` (fields of HostConfig; empty ones change nothing), at once where it runs.
+
+    Raises:
+        InvalidParameter: a value that makes no sense, alone or with those that stay.
+        EngineError: the kernel refuses it; the container's own values then stay.
+    """
+    container.check("update")
+    changes = {name: value for name, value in changes.items() if value}
+    if not (changes.get("RestartPolicy") or {}).get("Name"):
+        changes.pop("RestartPolicy", None)
+    wanted = {**container.host, **changes}
+    restarts.check_policy(wanted)
+    _check_swap(container.host, changes)
+    section = resources.resources(wanted)
+    del section["devices"]  # they are not changed
+    if container.running:
+        try:
+            await engine.launcher.update(container.id, section)
+        except EngineError as error:
+            raise EngineError(f"Cannot update container {container.id}: {error}") from None
+    container.host = wanted
+    container.publish(engine.events, "update")
+
+
+def _check_swap(host: dict[str, Any], changes: dict[str, Any]) -> None:
+    """As Docker: a new memory limit above the memory and swap of before needs a new one of those."""
+    memory, swap = changes.get("Memory") or 0, host.get("MemorySwap") or 0
+    if not changes.get("MemorySwap") and 0 < swap < memory:
+        raise InvalidParameter(
+            "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time"
+        )

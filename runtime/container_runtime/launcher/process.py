@@ -1,0 +1,34 @@
+"""A process that the launcher started and watches."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from container_runtime.cgroups.manager import Group
+
+
+class Process:
+    """A container's first process, or one of an exec."""
+
+    __slots__ = ("container", "error", "frozen", "group", "host_pid", "identity", "pidfd", "report", "started")
+
+    def __init__(self, identity: str, pidfd: int, report: int, group: Group, container: str) -> None:
+        self.identity = identity
+        self.pidfd = pidfd
+        self.report = report
+        self.group = group
+        self.container = container  # the id of the container that an exec runs in; empty for a container itself
+        self.error = b""
+        self.host_pid = _host_pid(pidfd)
+        self.started = False
+        self.frozen = ""  # the file that thaws its group, while it is paused
+
+
+def _host_pid(pidfd: int) -> int:
+    """The pid as /proc shows it, which belongs to the namespace of whoever mounted it: the engine's."""
+    descriptor = os.open(f"/proc/self/fdinfo/{pidfd}", os.O_RDONLY | os.O_CLOEXEC)
+    text = os.read(descriptor, 4096).decode()
+    os.close(descriptor)
+    return next((int(line[4:]) for line in text.splitlines() if line.startswith("Pid:")), -1)
