@@ -304,7 +304,7 @@ def test_events(docker):
         "events", "--since", f"{before:.6f}", "--until", f"{time.time():.6f}", "--filter", "container=told",
         "--format", "{{.Action}}",
     )  # fmt: skip
-    assert [word for word in lines.split() if word != "destroy"] == ["create", "start", "die"]
+    assert [word for word in lines.split() if word != "destroy"] == ["create", "attach", "start", "die"]
 
 
 def test_what_is_not_here_yet_says_so(docker, sleeper):

@@ -77,8 +77,9 @@ async def rename(request: Request) -> None:
         raise Conflict(f'Conflict. The container name "/{name}" is already in use by container "{engine.names[name]}"')
     del engine.names[one.name]
     sandboxes.rename(one, name)
-    one.name = name
+    before, one.name = one.name, name
     engine.names[name] = one.id
+    one.publish(engine.events, "rename", oldName=f"/{before}")
     await request.answer(204)
 
 

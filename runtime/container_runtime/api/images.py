@@ -8,10 +8,13 @@ import binascii
 import json
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import filters
+from container_runtime.engine import announce, filters
 from container_runtime.errors import EngineError, InvalidParameter
+from container_runtime.images.reference import parse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from container_runtime.api.server import Request
     from container_runtime.images.model import Image
 
@@ -106,14 +109,20 @@ async def tag(request: Request) -> None:
     repository, name = request.query.get("repo", ""), request.query.get("tag") or "latest"
     if not repository:
         raise InvalidParameter("repo: a repository is expected")
-    await asyncio.to_thread(request.engine.images.tag, request.parameters["name"], f"{repository}:{name}")
+    engine, reference = request.engine, f"{repository}:{name}"
+    await asyncio.to_thread(engine.images.tag, request.parameters["name"], reference)
+    tagged = engine.images.get(reference)
+    announce.image(engine, "tag", tagged.id, parse(reference).familiar, announce.labels_of(tagged))
     await request.answer(201)
 
 
 async def remove(request: Request) -> None:
     """DELETE /images/{name}."""
-    name = request.parameters["name"]
-    await request.answer(200, await asyncio.to_thread(request.engine.images.remove, name, request.flag("force")))
+    engine, name = request.engine, request.parameters["name"]
+    image = engine.images.get(name)
+    answers = await asyncio.to_thread(engine.images.remove, name, request.flag("force"))
+    announce.removed(engine, image, answers)
+    await request.answer(200, answers)
 
 
 def _credentials(request: Request) -> dict[str, Any] | None:
@@ -150,11 +159,17 @@ async def create(request: Request) -> None:
     def pull(progress: Any) -> object:
         return images.pull(reference, platform, auth, progress)
 
-    await _with_progress(request, pull, None)
+    def done(_image: object) -> None:
+        announce.pulled(request.engine, reference)
+
+    await _with_progress(request, pull, done)
 
 
-async def _with_progress(request: Request, work: Any, final: Any) -> None:
-    """Run ``work`` in a thread and send what it reports; an error before the first line is an ordinary one."""
+async def _with_progress(request: Request, work: Any, done: Callable[[object], None]) -> None:
+    """Run ``work`` in a thread, send what it reports, and call ``done`` with its result.
+
+    An error before the first line is an ordinary one.
+    """
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(_QUEUE)
 
@@ -181,8 +196,7 @@ async def _with_progress(request: Request, work: Any, final: Any) -> None:
     else:
         if not request.answered:
             await request.begin_stream("application/json")
-        if final is not None:
-            await request.send_line(final(result))
+        done(result)
     await request.end_stream()
 
 
@@ -215,6 +229,9 @@ async def _import(request: Request) -> None:
     finally:
         os.close(write_end)
     image = await task
+    announce.image(request.engine, "import", image.id, "", announce.labels_of(image))
+    if reference:
+        announce.image(request.engine, "tag", image.id, parse(reference).familiar, announce.labels_of(image))
     await request.begin_stream("application/json")
     await request.send_line({"status": image.id})
     await request.end_stream()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from container_runtime.api.params import ENDPOINT, check
-from container_runtime.engine import filters, sandboxes
+from container_runtime.engine import announce, filters, sandboxes
 from container_runtime.errors import InvalidParameter
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ async def create(request: Request) -> None:
         labels=body.get("Labels"),
         options=body.get("Options"),
     )
-    request.engine.events.publish("network", "create", network.id, {"name": network.name, "type": network.driver})
+    announce.network(request.engine, "create", network)
     await request.answer(201, {"Id": network.id, "Warning": ""})
 
 
@@ -98,7 +98,7 @@ async def remove(request: Request) -> None:
     """DELETE /networks/{id}."""
     network = request.engine.networks.get(request.parameters["id"])
     request.engine.networks.remove(network.id)
-    request.engine.events.publish("network", "destroy", network.id, {"name": network.name, "type": network.driver})
+    announce.network(request.engine, "destroy", network)
     await request.answer(204)
 
 
@@ -122,6 +122,8 @@ async def connect(request: Request) -> None:
     container.check("connect")
     asked = check(body.get("EndpointConfig") or {}, ENDPOINT, "EndpointConfig.")
     sandboxes.connect(request.engine, container, network, asked)
+    if container.pid:
+        announce.network(request.engine, "connect", network, container.id)
     await request.answer(200)
 
 
@@ -131,4 +133,6 @@ async def disconnect(request: Request) -> None:
     network = request.engine.networks.get(request.parameters["id"])
     container = request.engine.find(body.get("Container") or "")
     sandboxes.disconnect(request.engine, container, network)
+    if container.pid:
+        announce.network(request.engine, "disconnect", network, container.id)
     await request.answer(200)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from container_runtime.api import containers, execs, images, lifecycle, networks, streams, system
+from container_runtime.api import containers, events, execs, images, lifecycle, networks, streams, system
 from container_runtime.api.server import unquote_path
 from container_runtime.errors import NotFound, NotImplementedHere
 
@@ -21,7 +21,7 @@ TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("HEAD", "/_ping", system.ping),
     ("GET", "/version", system.version),
     ("GET", "/info", system.info),
-    ("GET", "/events", system.events),
+    ("GET", "/events", events.events),
     ("POST", "/x-pytest-containers/shutdown", system.shutdown),
     ("GET", "/x-pytest-containers/containers/{id}/ports/{port}", containers.forward),
     ("GET", "/containers/json", containers.list_all),

@@ -31,6 +31,7 @@ async def resize(request: Request) -> None:
     rows, columns = request.number("h") or 0, request.number("w") or 0
     if one.terminal >= 0 and 0 < rows < 65536 and 0 < columns < 65536:
         streams.resize_terminal(one.terminal, rows, columns)
+        one.publish(request.engine.events, "resize", height=str(rows), width=str(columns))
     await request.answer(200)
 
 
@@ -76,6 +77,7 @@ async def attach(request: Request) -> None:
     chosen = {1 for _ in "x" if request.flag("stdout")} | {2 for _ in "x" if request.flag("stderr")}
     offset = 0 if request.flag("logs") else one.log.size
     raw = await request.hijack(RAW if one.tty else MULTIPLEXED)
+    one.publish(request.engine.events, "attach")
     work: list[asyncio.Future[Any]] = []
     if request.flag("stdin"):
         work.append(asyncio.ensure_future(_feed(one, raw)))

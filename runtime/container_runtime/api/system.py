@@ -1,4 +1,4 @@
-"""The engine itself: ping, version, info, events, shutdown."""
+"""The engine itself: ping, version, info, shutdown."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from container_runtime import __version__
 from container_runtime.api.server import API_VERSION, MIN_API_VERSION
 from container_runtime.cgroups.detect import detect
-from container_runtime.engine import filters, lifecycle
+from container_runtime.engine import lifecycle
 from container_runtime.engine.container import now
-from container_runtime.errors import InvalidParameter, NotFound
+from container_runtime.errors import NotFound
 
 if TYPE_CHECKING:
     from container_runtime.api.server import Request
@@ -118,43 +118,6 @@ async def info(request: Request) -> None:
             "Warnings": [],
         },
     )
-
-
-def _moment(request: Request, name: str) -> int:
-    """A time of the query, seconds since 1970 with or without a fraction, in nanoseconds; 0 where there is none."""
-    text = request.query.get(name)
-    if not text:
-        return 0
-    try:
-        return int(float(text) * 1e9)
-    except ValueError:
-        raise InvalidParameter(f"invalid value {text!r} for {name}: seconds since 1970 are expected") from None
-
-
-async def events(request: Request) -> None:
-    """GET /events."""
-    wanted = filters.parse(
-        request.query.get("filters"), ("type", "event", "container", "image", "label", "network", "scope")
-    )
-    since, until = _moment(request, "since"), _moment(request, "until")
-    await request.begin_stream("application/json")
-
-    async def send() -> None:
-        async for event in request.engine.events.listen(since, until):
-            if (
-                filters.any_equal(wanted.get("type"), event.type)
-                and filters.any_equal(wanted.get("event"), event.action)
-                and filters.labels_match(wanted.get("label", ()), event.attributes)
-                and (
-                    event.type != "container"
-                    or filters.any_prefix(wanted.get("container"), event.identity)
-                    or filters.any_equal(wanted.get("container"), event.attributes.get("name", ""))
-                )
-            ):
-                await request.send_line(event.message())
-
-    await unless_gone(request, send())
-    await request.end_stream()
 
 
 async def unless_gone(request: Request, work: object) -> None:

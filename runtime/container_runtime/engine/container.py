@@ -107,7 +107,7 @@ class Container:
 
     def publish(self, events: Bus, action: str, **more: str) -> None:
         """Tell listeners what happened to it."""
-        attributes = {"image": self.body["Image"], "name": self.name, **self.labels, **more}
+        attributes = {**self.labels, **more, "image": self.body["Image"], "name": self.name}
         events.publish("container", action, self.id, attributes)
 
     def next_end(self) -> asyncio.Future[int]:

@@ -1,5 +1,8 @@
 """What happened, for whoever listens: a ring of the last events, read by each listener at its own pace.
 
+The words are Docker's: types ``container``, ``image``, ``network``, ``volume``; ``Actor.Attributes`` have the name of
+the object, its labels (containers, images), and what the action says more (moby, daemon/events.go).
+
 A listener that falls behind by more than the ring misses what was overwritten, and costs no memory.
 """
 
@@ -34,8 +37,10 @@ class Event(NamedTuple):
             "time": self.time // 1_000_000_000,
             "timeNano": self.time,
         }
+        if self.type in {"container", "image"}:
+            message |= {"status": self.action, "id": self.identity}
         if self.type == "container":
-            message |= {"status": self.action, "id": self.identity, "from": self.attributes.get("image", "")}
+            message["from"] = self.attributes.get("image", "")
         return message
 
 
@@ -65,23 +70,30 @@ class Bus:
         self._closed = True
         self._wake()
 
-    async def listen(self, since: int = 0, until: int = 0) -> AsyncIterator[Event]:
-        """Events from ``since`` (0: from now on) to ``until`` (0: for ever), both in nanoseconds since the epoch."""
-        number = max(0, self._next - _RING) if since else self._next
+    def listen(self, since: int | None = None, until: int | None = None) -> AsyncIterator[Event]:
+        """Events from ``since`` (None: from now on) to ``until`` (None: for ever), in nanoseconds since the epoch.
+
+        Past ones come first; with ``until`` alone all of the past that is known. It begins with this call, and not
+        when the first event is asked for.
+        """
+        past = since is not None or until is not None
+        return self._events(max(0, self._next - _RING) if past else self._next, since or 0, until)
+
+    async def _events(self, number: int, since: int, until: int | None) -> AsyncIterator[Event]:
         while True:
             number = max(number, self._next - _RING)
             while number < self._next:
                 event = self._ring[number % _RING]
                 number = max(number + 1, self._next - _RING)
                 if event is not None and event.time >= since:
-                    if until and event.time > until:
+                    if until is not None and event.time > until:
                         return
                     yield event
             if not await self._more(number, until):
                 return
 
-    async def _more(self, number: int, until: int) -> bool:
-        left = (until - time.time_ns()) / 1e9 if until else None
+    async def _more(self, number: int, until: int | None) -> bool:
+        left = None if until is None else (until - time.time_ns()) / 1e9
         if self._closed or (left is not None and left <= 0):
             return False
         if number < self._next:

@@ -67,7 +67,13 @@ def create(engine: Engine, container: Container, body: dict[str, Any]) -> Exec:
     _process(container, body)
     made = Exec(os.urandom(32).hex(), container, body)
     engine.execs[made.id] = made
+    container.publish(engine.events, f"exec_create: {_words(body)}", execID=made.id)
     return made
+
+
+def _words(body: dict[str, Any]) -> str:
+    """The command as events show it."""
+    return " ".join(body.get("Cmd") or [])
 
 
 def find(engine: Engine, identity: str) -> Exec:
@@ -119,6 +125,7 @@ async def start(
         for descriptor in theirs:
             os.close(descriptor)
     one.pid = started.pid
+    one.container.publish(engine.events, f"exec_start: {_words(one.body)}", execID=one.id)
     begin.set()
     feeding = asyncio.ensure_future(_feed(stdin, incoming)) if stdin is not None else None
     pumps = [streams.pump(descriptor, stream, sink, one.ended) for descriptor, stream in ours]
@@ -169,8 +176,8 @@ async def _feed(stdin: streams.InputPipe, incoming: AsyncIterator[bytes] | None)
 
 def ended(engine: Engine, one: Exec, end: Exit) -> None:
     """Its process has gone."""
-    del engine
     one.exit_code = end.code
+    one.container.publish(engine.events, "exec_die", execID=one.id, exitCode=str(end.code))
     one.pid = 0
     one.terminal = -1
     if not one.ended.done():

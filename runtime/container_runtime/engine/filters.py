@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 Filters = dict[str, list[str]]
 
 
-def parse(text: str | None, allowed: Iterable[str]) -> Filters:
-    """The JSON of a query: a map of lists, or of maps to true as old clients send it.
+def parse(text: str | None, allowed: Iterable[str] | None) -> Filters:
+    """The JSON of a query: a map of lists, or of maps to true as old clients send it. ``allowed`` None: any name.
 
     Raises:
         InvalidParameter: it is neither, or names a filter that is not in ``allowed``.
@@ -26,12 +26,12 @@ def parse(text: str | None, allowed: Iterable[str]) -> Filters:
     try:
         raw: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InvalidParameter(f"invalid filters: not JSON ({error})") from None
+        raise InvalidParameter(f"invalid filter: not JSON ({error})") from None
     if not isinstance(raw, dict):
-        raise InvalidParameter("invalid filters: a map is expected")
+        raise InvalidParameter("invalid filter: a map is expected")
     found: Filters = {}
     for name, values in raw.items():  # pyright: ignore[reportUnknownVariableType]
-        if name not in allowed:
+        if allowed is not None and name not in allowed:
             raise InvalidParameter(f"invalid filter '{name}'")
         entries: Any = values
         if isinstance(values, dict):

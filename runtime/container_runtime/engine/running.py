@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import bundle, containers, health, lifecycle, restarts, sandboxes, streams
+from container_runtime.engine import announce, bundle, containers, health, lifecycle, restarts, sandboxes, streams
 from container_runtime.engine.container import Container, now, seconds_between
 from container_runtime.errors import EngineError, StartError
 
@@ -49,6 +49,7 @@ async def _begin(engine: Engine, container: Container) -> None:
         engine.networks.prepare_sandbox()
     container.started_at = now()
     container.error, container.oom_killed, container.exit_code = "", False, 0
+    announce.connections(engine, "connect", container)
     container.publish(engine.events, "start")
     health.start(engine, container)
 
@@ -131,6 +132,7 @@ def ended(engine: Engine, container: Container, end: Exit) -> None:
     container.log.finish()
     if end.oom_killed:
         container.publish(engine.events, "oom")
+    announce.connections(engine, "disconnect", container)
     ran = seconds_between(container.started_at, container.finished_at)
     container.publish(engine.events, "die", exitCode=str(end.code), execDuration=str(int(ran)))
     if not engine.ending and container.restarts.wanted(container.host.get("RestartPolicy") or {}, end.code):

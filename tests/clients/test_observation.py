@@ -1,0 +1,82 @@
+"""What docker's command shows of containers at work: events, stats, processes, sizes, the engine itself."""
+
+import json
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("docker") is None, reason="needs the docker command (tests/run installs it)"),
+]
+
+HANG = 60
+"""Seconds; a hang limit, not a measurement."""
+
+
+@pytest.fixture
+def sleeper(docker):
+    identity = docker.ok("run", "-d", "--name", "sleeper", "host", "sleep", "1000")
+    yield identity
+    docker("rm", "-f", identity)
+
+
+def told(docker, *filters, since="0"):
+    """The events of the past, as dictionaries."""
+    words = [word for one in filters for word in ("--filter", one)]
+    until = f"{time.time():.6f}"
+    lines = docker.ok("events", "--since", since, "--until", until, "--format", "{{json .}}", *words)
+    return [json.loads(line) for line in lines.splitlines()]
+
+
+def test_events_of_a_life(docker):
+    identity = docker.ok("create", "--name", "lively", "--label", "team=red", "host", "sleep", "1000")
+    docker.ok("start", "lively")
+    assert docker("exec", "lively", "sh", "-c", "exit 3")[0] == 3
+    docker.ok("rename", "lively", "livelier")
+    docker.ok("kill", "livelier")
+    docker.ok("rm", "livelier")
+    heard = told(docker, f"container={identity[:12]}")
+    assert [event["Action"] for event in heard] == [
+        "create", "start", "exec_create: sh -c exit 3", "exec_start: sh -c exit 3", "exec_die", "rename", "kill", "die",
+        "destroy",
+    ]  # fmt: skip
+    assert {event["Type"] for event in heard} == {"container"}
+    said = {event["Action"].partition(":")[0]: event["Actor"]["Attributes"] for event in heard}
+    assert all(attributes["team"] == "red" and attributes["image"] == "host" for attributes in said.values())
+    assert said["exec_create"]["execID"] == said["exec_die"]["execID"]
+    assert said["exec_die"]["exitCode"] == "3"
+    assert said["rename"]["oldName"] == "/lively"
+    assert said["kill"]["signal"] == "9"
+    assert said["die"]["exitCode"] == "137"
+    assert [event["status"] for event in heard][-1] == "destroy"
+    assert heard[0]["from"] == "host"
+    assert [event["Action"] for event in told(docker, "label=team=red", "event=exec_die", "event=die")] == [
+        "exec_die", "die",
+    ]  # fmt: skip
+
+
+def test_events_of_networks(docker):
+    network = docker.ok("network", "create", "told")
+    identity = docker.ok("run", "-d", "--network", "told", "host", "sleep", "1000")
+    docker.ok("rm", "-f", identity)
+    docker.ok("network", "rm", "told")
+    heard = told(docker, "type=network", "network=told")
+    assert [event["Action"] for event in heard] == ["create", "connect", "disconnect", "destroy"]
+    assert {event["Actor"]["ID"] for event in heard} == {network}
+    assert heard[1]["Actor"]["Attributes"] == {"name": "told", "type": "bridge", "container": identity}
+
+
+def test_events_as_they_happen(docker):
+    made = []
+    command = ("events", "--filter", "type=container", "--filter", "event=create", "--format", "{{.ID}}")
+    # The command does not say when it listens: containers are made until one of them is told of.
+    with docker.popen(*command) as listening, ThreadPoolExecutor(1) as thread:
+        heard = thread.submit(listening.stdout.readline)
+        end = time.monotonic() + HANG
+        while not heard.done() and time.monotonic() < end:
+            made.append(docker.ok("create", "host", "true"))
+        listening.terminate()
+        assert heard.result().strip().decode() in made
+    docker.ok("rm", *made)
