@@ -18,6 +18,7 @@ class Docker:
     """Types docker commands for one engine."""
 
     def __init__(self, path):
+        self.path = path
         self.command = ("docker", "-H", f"unix://{path}")
         self.environment = {**os.environ, "DOCKER_CONFIG": str(path.parent)}
 

@@ -308,7 +308,7 @@ def test_events(docker):
 
 
 def test_what_is_not_here_yet_says_so(docker, sleeper):
-    for words in (["top", sleeper], ["run", "--restart", "always", "host", "true"]):
+    for words in (["diff", sleeper], ["run", "--restart", "always", "host", "true"]):
         code, _, err = docker(*words)
         assert code
         assert "not implemented" in err

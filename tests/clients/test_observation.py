@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from pytest_containers.client import Client
+
 pytestmark = [
     pytest.mark.skipif(shutil.which("docker") is None, reason="needs the docker command (tests/run installs it)"),
 ]
@@ -80,3 +82,55 @@ def test_events_as_they_happen(docker):
         listening.terminate()
         assert heard.result().strip().decode() in made
     docker.ok("rm", *made)
+
+
+@pytest.mark.needs("limits")
+def test_stats(docker):
+    busy = ["sh", "-c", "echo ready; while :; do :; done"]
+    identity = docker.ok("run", "-d", "--name", "busy", "-m", "64m", "host", *busy)
+    try:
+        line = docker.ok("stats", "--no-stream", "--no-trunc", "--format", "{{json .}}", "busy")
+        found = json.loads(line)
+        assert (found["ID"], found["Name"], found["PIDs"]) == (identity, "busy", "1")
+        assert found["MemUsage"].endswith(" / 64MiB")
+        assert not found["MemUsage"].startswith("0B")
+        assert float(found["CPUPerc"].rstrip("%")) > 0
+        assert " / " in found["NetIO"]
+    finally:
+        docker.ok("rm", "-f", "busy")
+
+
+def test_stats_of_what_does_not_run_are_zero(docker):
+    docker.ok("create", "--name", "idle", "host", "true")
+    found = json.loads(docker.ok("stats", "--no-stream", "--format", "{{json .}}", "idle"))
+    assert (found["CPUPerc"], found["MemUsage"], found["PIDs"]) == ("0.00%", "0B / 0B", "0")
+    docker.ok("rm", "idle")
+
+
+def test_a_stream_of_stats_ends_with_the_container(docker, sleeper):
+    with Client(f"unix://{docker.path}") as client, client.containers.stats_stream(sleeper) as stream:
+        samples = iter(stream)
+        first, second = next(samples), next(samples)
+        assert first["preread"].startswith("0001")
+        assert second["preread"] == first["read"]
+        assert second["precpu_stats"] == first["cpu_stats"]
+        assert second["cpu_stats"]["online_cpus"] == first["cpu_stats"]["online_cpus"] > 0
+        assert second["networks"]["eth0"]["rx_bytes"] >= first["networks"]["eth0"]["rx_bytes"]
+        docker.ok("rm", "-f", sleeper)
+        assert all(one["id"] == sleeper for one in samples)
+
+
+def test_top(docker, sleeper):
+    pid = docker.ok("inspect", "-f", "{{.State.Pid}}", sleeper)
+    titles, line = docker.ok("top", sleeper).splitlines()
+    assert titles.split()[:3] == ["UID", "PID", "PPID"]
+    assert line.split()[1] == pid
+    assert line.endswith("sleep 1000")
+    assert docker.ok("top", sleeper, "-o", "pid,args").splitlines()[1].split() == [pid, "sleep", "1000"]
+    assert docker.ok("top", sleeper, "aux").splitlines()[1].split()[1] == pid
+    for words, told_ in (["-o", "cmd"], "find PID"), (["-o", "user=PID"], "not allowed"), (["--no-such"], "ps:"):
+        code, _, err = docker("top", sleeper, *words)
+        assert code == 1
+        assert told_ in err
+    docker.ok("kill", sleeper)
+    assert "is not running" in docker("top", sleeper)[2]

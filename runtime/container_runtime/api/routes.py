@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from container_runtime.api import containers, events, execs, images, lifecycle, networks, streams, system
+from container_runtime.api import containers, events, execs, images, lifecycle, networks, observation, streams, system
 from container_runtime.api.server import unquote_path
 from container_runtime.errors import NotFound, NotImplementedHere
 
@@ -40,6 +40,8 @@ TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/containers/{id}/resize", streams.resize),
     ("POST", "/containers/{id}/attach", streams.attach),
     ("GET", "/containers/{id}/logs", streams.logs),
+    ("GET", "/containers/{id}/stats", observation.stats),
+    ("GET", "/containers/{id}/top", observation.top),
     ("DELETE", "/containers/{id}", containers.remove),
     ("POST", "/containers/{id}/exec", execs.create),
     ("POST", "/exec/{id}/start", execs.start),

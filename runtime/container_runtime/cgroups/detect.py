@@ -15,8 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-V1_CONTROLLERS = ("memory", "cpu", "pids", "devices", "cpuset", "freezer")
-V2_CONTROLLERS = ("memory", "cpu", "pids", "cpuset")
+V1_CONTROLLERS = ("memory", "cpu", "cpuacct", "pids", "blkio", "devices", "cpuset", "freezer")
+V2_CONTROLLERS = ("memory", "cpu", "pids", "io", "cpuset")
 
 
 class Layout:

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from container_runtime.cgroups.limits import Setting
 
 
-_USUAL_V1 = ("memory", "cpu", "pids", "devices")
-"""The controllers that every container is in; the others cost a directory where they are asked for."""
+_USUAL_V1 = ("memory", "cpu", "cpuacct", "pids", "blkio", "devices")
+"""The controllers that every container is in, cpuacct and blkio for what they count.
+
+The others cost a directory where they are asked for.
+"""
 
 
 class LimitError(OSError):
