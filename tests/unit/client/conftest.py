@@ -61,6 +61,11 @@ class Wire:
                 if line.startswith(b"content-length:"):
                     while len(body) < int(line.partition(b":")[2]):
                         body += connection.recv(65536)
+                if (
+                    line == b"transfer-encoding: chunked"
+                ):  # answered before its end, the client would find a closed pipe
+                    while not body.endswith(b"0\r\n\r\n"):
+                        body += connection.recv(65536)
         except OSError:
             return b""
         return head + b"\r\n\r\n" + body
