@@ -12,7 +12,7 @@ from pytest_containers.networks import Network
 from pytest_containers.wait.base import Wait
 
 if TYPE_CHECKING:
-    from pytest_containers.client.types import ContainerBody, HostConfig
+    from pytest_containers.client.request_types import ContainerBody, HostConfig
 
 Command = str | Sequence[str]
 """A program and its arguments; a string is split as a POSIX shell splits words, and no shell is involved."""

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_containers.client.containers import LogStream, Waiting
-    from pytest_containers.client.types import ContainerDetails, Endpoint, ExecBody, Forward
+    from pytest_containers.client.request_types import ExecBody
+    from pytest_containers.client.types import ContainerDetails, Endpoint, Forward
     from pytest_containers.definition import Command
     from pytest_containers.engine import Engine
     from pytest_containers.networks import Network

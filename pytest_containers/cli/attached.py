@@ -21,10 +21,18 @@ if TYPE_CHECKING:
 READ_SIZE = 65536
 
 
+class Interrupted(Exception):  # not a mistake
+    """A signal that is for us and not for the container."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(signal.Signals(number).name)
+
+
 class Signals:
     """While it is entered, Ctrl-C and its like are numbers to read from a descriptor, not exceptions."""
 
-    CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGWINCH)
 
     def __enter__(self) -> Self:
         self._read, self._write = socket.socketpair()
@@ -63,8 +71,13 @@ class Session:
         stdin: int | None,
         signals: Signals | None = None,
         on_signal: Callable[[int], None] | None = None,
+        detach_keys: bytes = b"",
     ) -> None:
         self._stream = stream
+        self._keys = detach_keys
+        self._typed = b""
+        self.detach_typed = False
+        """Whether the keys that leave a terminal were typed; it is the engine that acts on them."""
         self._stdin = stdin
         self._signals = signals
         self._on_signal = on_signal
@@ -103,11 +116,18 @@ class Session:
         assert self._stdin is not None  # noqa: S101  # it is what became readable
         data = os.read(self._stdin, READ_SIZE)
         if data:
+            self._notice_keys(data)
             self._pending = self._stream.write_some(memoryview(data))
         else:
             self._poll.unregister(self._stdin)
             self._stdin = None
             self._stream.half_close()
+
+    def _notice_keys(self, data: bytes) -> None:
+        if self._keys:
+            self._typed = (self._typed + data)[-(READ_SIZE + len(self._keys)) :]
+            self.detach_typed = self.detach_typed or self._keys in self._typed
+            self._typed = self._typed[-len(self._keys) :]
 
     def _take_signals(self) -> None:
         assert self._signals  # noqa: S101  # they are what became readable

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import sys
 from typing import TYPE_CHECKING
 
 from pytest_containers.client import Client, EngineUnreachable
@@ -15,9 +14,6 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Generator
 
-
-ENGINE = (sys.executable, "-P", "-m", "container_runtime", "serve")
-"""How the engine is started; ``-P`` keeps the working directory off its import path."""
 NO_ENGINE = "start one with `pytest-containers serve --socket PATH` and set DOCKER_HOST=unix://PATH"
 
 

@@ -1,13 +1,17 @@
-"""How things are written: Docker's tables, ages and sizes; lines of output and errors."""
+"""How things are written: Docker's tables, JSON, ages and sizes; lines of output and errors."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from typing import TYPE_CHECKING
+import time
+from argparse import ArgumentTypeError
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from argparse import ArgumentParser
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 MINUTE, HOUR, DAY, WEEK, MONTH, YEAR = 60, 3600, 86400, 604800, 2592000, 31536000
 _AGES = ((HOUR, MINUTE, "minutes"), (2 * DAY, HOUR, "hours"), (2 * WEEK, DAY, "days"), (2 * MONTH, WEEK, "weeks"),
@@ -28,6 +32,49 @@ def error(text: str) -> None:
     sys.stderr.write(f"pytest-containers: {text}\n")
 
 
+def as_json(value: Any) -> str:
+    """Return a value as JSON on one line, as Docker's ``--format json`` has it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def format_option(parser: ArgumentParser, kinds: str = "table or json", short: str | None = None) -> None:
+    """Add ``--format``, which knows no Go templates."""
+    names = (short, "--format") if short else ("--format",)
+    parser.add_argument(*names, type=_format, metavar="FORMAT", help=f"{kinds}; Go templates are for docker's command")
+
+
+def _format(text: str) -> str:
+    if text not in {"table", "json"}:
+        raise ArgumentTypeError(f"{text!r} is not known: expected table or json; Go templates are for docker's command")
+    return text
+
+
+def listing(objects: Iterable[Mapping[str, Any]], columns: Mapping[str, str], kind: str | None) -> None:
+    """Write objects as a table (``columns``: field by heading), or as a JSON object each on a line of its own."""
+    if kind == "json":
+        for one in objects:
+            line(as_json({key: value for key, value in sorted(one.items()) if not key.startswith("_")}))
+        return
+    line(table(list(columns), ([str(one[field]) for field in columns.values()] for one in objects)))
+
+
+def each(names: Iterable[str], action: Callable[[str], object], *, silent: bool = False) -> int:
+    """Do it to all, whatever becomes of one, and print the name of each unless ``silent``; return 1 if one failed."""
+    from pytest_containers.client.errors import APIError
+
+    status = 0
+    for name in names:
+        try:
+            action(name)
+        except APIError as problem:
+            error(str(problem))
+            status = 1
+        else:
+            if not silent:
+                line(name)
+    return status
+
+
 def raw(stream: int, data: bytes) -> None:
     """Write what a container wrote, to the same stream (1 or 2), at once."""
     target = sys.stderr if stream == 2 else sys.stdout
@@ -42,10 +89,15 @@ def silence() -> None:
     os.close(null)
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return lines with columns as wide as their widest cell."""
+def flush() -> None:
+    """Write what is buffered: somebody waits for each line."""
+    sys.stdout.flush()
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, minimum: int = _MIN_WIDTH) -> str:
+    """Return lines with columns as wide as their widest cell, but ``minimum`` characters at least."""
     lines = [list(header), *(list(row) for row in rows)]
-    widths = [max(_MIN_WIDTH, *(len(cells[column]) + _GAP for cells in lines)) for column in range(len(header) - 1)]
+    widths = [max(minimum, *(len(cells[column]) + _GAP for cells in lines)) for column in range(len(header) - 1)]
     return "\n".join(
         "".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=False)) + cells[-1] for cells in lines
     )
@@ -68,13 +120,45 @@ def age(seconds: float) -> str:
     return f"{whole // YEAR} years"
 
 
-def size(count: float) -> str:
-    """Return a number of bytes in three digits and decimal units: ``74.8MB``."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g}{unit}"
-        count /= 1000
-    return f"{count:.3g}TB"
+def ago(seconds: float) -> str:
+    """Return how long ago something was."""
+    return f"{age(seconds)} ago"
+
+
+def moment(seconds: float) -> str:
+    """Return a time (seconds since 1970) as Docker's lists have it: ``2026-01-31 12:00:00 +0100 CET``."""
+    return time.strftime("%Y-%m-%d %H:%M:%S %z %Z", time.localtime(seconds))
+
+
+def size(count: float, digits: int = 3) -> str:
+    """Return a number of bytes in decimal units and so many digits: ``74.8MB``."""
+    return _scaled(count, 1000, ("B", "kB", "MB", "GB", "TB", "PB"), digits)
+
+
+def binary_size(count: float) -> str:
+    """Return a number of bytes in units of 1024 and four digits: ``23.54GiB``."""
+    return _scaled(count, 1024, ("B", "KiB", "MiB", "GiB", "TiB", "PiB"), 4)
+
+
+def _scaled(count: float, base: int, units: Sequence[str], digits: int) -> str:
+    index = 0
+    while count >= base and index < len(units) - 1:
+        count /= base
+        index += 1
+    return f"{count:.{digits}g}{units[index]}"
+
+
+def quoted(text: str) -> str:
+    """Return a text in double quotes, what cannot be printed escaped, as Go's ``strconv.Quote``."""
+    names = {'"': '\\"', "\\": "\\\\", "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r",
+             "\t": "\\t", "\v": "\\v"}  # fmt: skip
+    return '"' + "".join(names.get(one) or (one if one.isprintable() else _escaped(ord(one))) for one in text) + '"'
+
+
+def _escaped(point: int) -> str:
+    if point < 0x80:
+        return f"\\x{point:02x}"
+    return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
 
 
 def shortened(text: str, limit: int) -> str:
@@ -85,3 +169,8 @@ def shortened(text: str, limit: int) -> str:
 def short_id(identifier: str, *, whole: bool = False) -> str:
     """Return an id as lists show it: twelve digits, or whole."""
     return identifier if whole else identifier.removeprefix("sha256:")[:12]
+
+
+def joined(mapping: Mapping[str, str] | None) -> str:
+    """Return labels in one cell: ``a=b,c=d``."""
+    return ",".join(f"{key}={value}" for key, value in (mapping or {}).items())

@@ -1,26 +1,47 @@
-"""``serve``: the engine on a socket of the user's choice."""
+"""``serve``, ``doctor`` and ``clean``: programs of the engine, which is a process of its own."""
 
 from __future__ import annotations
 
+import functools
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_containers.cli.engine import ENGINE
-
 if TYPE_CHECKING:
-    import argparse
+    from argparse import ArgumentParser, Namespace
 
-    from pytest_containers.cli.commands import Commands
+RUNTIME = (sys.executable, "-P", "-m", "container_runtime")
+"""How the engine's programs are started; ``-P`` keeps the working directory off the import path."""
+_SIGNALLED = 128  # and the signal's number, as shells have it
 
 
-def register(commands: Commands) -> None:
-    """Add ``serve``."""
-    parser = commands.add_parser("serve", help="run an engine that Docker's clients can talk to", allow_abbrev=False)
+def add_serve(parser: ArgumentParser) -> None:
+    """Add the arguments of ``serve``."""
     parser.add_argument("--socket", required=True, type=Path, metavar="PATH", help="unix socket to listen on")
     parser.set_defaults(handler=serve)
 
 
-def serve(args: argparse.Namespace) -> int:
+def add_doctor(parser: ArgumentParser) -> None:
+    """Add the arguments of ``doctor``."""
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of lines for people")
+    parser.set_defaults(handler=functools.partial(_run, "doctor"))
+
+
+def add_clean(parser: ArgumentParser) -> None:
+    """Add the arguments of ``clean``."""
+    parser.add_argument("--json", action="store_true", help="one JSON object for each thing removed")
+    parser.set_defaults(handler=functools.partial(_run, "clean"))
+
+
+def serve(args: Namespace) -> int:
     """Become the engine; it ends on SIGTERM and Ctrl-C with all it holds."""
-    os.execv(ENGINE[0], [*ENGINE, "--socket", str(args.socket.absolute())])  # noqa: S606  # our own engine
+    os.execv(RUNTIME[0], [*RUNTIME, "serve", "--socket", str(args.socket.absolute())])  # noqa: S606  # our own engine
+
+
+def _run(name: str, args: Namespace) -> int:
+    """Run a program of the engine and return its exit status."""
+    words = [*RUNTIME, name, "--json"] if args.json else [*RUNTIME, name]
+    status = subprocess.run(words, check=False).returncode  # noqa: S603  # our own engine
+    return status if status >= 0 else _SIGNALLED - status

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_containers.client.images import Images
     from pytest_containers.client.networks import Networks
     from pytest_containers.client.system import System
+    from pytest_containers.client.volumes import Volumes
 
 __all__ = [
     "APIError",
@@ -101,6 +102,13 @@ class Client:
         from pytest_containers.client.networks import Networks
 
         return Networks(self.transport)
+
+    @cached_property
+    def volumes(self) -> Volumes:
+        """Volumes."""
+        from pytest_containers.client.volumes import Volumes
+
+        return Volumes(self.transport)
 
     def close(self) -> None:
         """Close the idle connections; the client can still be used."""

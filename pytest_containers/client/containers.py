@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pytest_containers.client.archive import ContainerFiles
 from pytest_containers.client.errors import EngineUnreachable, ServerError
 from pytest_containers.client.http import segment
+from pytest_containers.client.lifecycle import ContainerLife
 from pytest_containers.client.observation import ContainerObservation
 
 if TYPE_CHECKING:
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
     from pytest_containers.client.hijack import RawStream
     from pytest_containers.client.http import Stream, Transport
-    from pytest_containers.client.types import ContainerBody, ContainerDetails, ContainerSummary, CreateAnswer, Forward
+    from pytest_containers.client.request_types import ContainerBody
+    from pytest_containers.client.types import ContainerDetails, ContainerSummary, CreateAnswer, Forward
 
 Condition = Literal["not-running", "next-exit", "removed"]
 FRAMED = "application/vnd.docker.multiplexed-stream"
@@ -76,7 +78,7 @@ class LogStream:
         self._stream.close()
 
 
-class Containers(ContainerFiles, ContainerObservation):
+class Containers(ContainerFiles, ContainerLife, ContainerObservation):
     """``client.containers``; ``name`` may everywhere be a name, an id or the beginning of one."""
 
     def __init__(self, transport: Transport) -> None:
@@ -95,9 +97,9 @@ class Containers(ContainerFiles, ContainerObservation):
         """Start it; no error when it runs already."""
         self._transport.request("POST", f"/containers/{segment(name)}/start")
 
-    def inspect(self, name: str) -> ContainerDetails:
-        """Return all about it."""
-        return self._transport.request("GET", f"/containers/{segment(name)}/json").json()
+    def inspect(self, name: str, *, size: bool = False) -> ContainerDetails:
+        """Return all about it; ``size``: with ``SizeRw`` and ``SizeRootFs``, which take time."""
+        return self._transport.request("GET", f"/containers/{segment(name)}/json", query={"size": size}).json()
 
     def forward(self, name: str, port: int, *, probe: bool = False) -> Forward:
         """Return where the machine reaches a port (0: no port, the address only); ``probe``: and whether it is open."""
@@ -110,9 +112,10 @@ class Containers(ContainerFiles, ContainerObservation):
         all: bool = False,  # noqa: A002  # Docker's word
         filters: Mapping[str, list[str]] | None = None,
         limit: int | None = None,
+        size: bool = False,
     ) -> list[ContainerSummary]:
-        """Return the running containers, or all."""
-        query = {"all": all, "limit": limit, "filters": json.dumps(dict(filters)) if filters else None}
+        """Return the running containers, or all; ``size``: with ``SizeRw`` and ``SizeRootFs``, which take time."""
+        query = {"all": all, "limit": limit, "size": size, "filters": json.dumps(dict(filters)) if filters else None}
         return self._transport.request("GET", "/containers/json", query=query).json()
 
     def logs(
@@ -138,6 +141,7 @@ class Containers(ContainerFiles, ContainerObservation):
         name: str,
         *,
         since: str | float | None = None,
+        until: str | float | None = None,
         stdout: bool = True,
         stderr: bool = True,
         tail: int | str = "all",
@@ -146,11 +150,25 @@ class Containers(ContainerFiles, ContainerObservation):
     ) -> LogStream:
         """Return its output as a stream that goes on until it ends (``follow=False``: until now)."""
         query = _log_query(stdout, stderr, tail, since, timestamps, follow=follow)
+        query["until"] = None if until is None else str(until)
         return LogStream(self._transport.stream("GET", f"/containers/{segment(name)}/logs", query=query))
 
-    def attach(self, name: str, *, stdin: bool = False, logs: bool = False) -> RawStream:
-        """Return a raw connection to its output, and its input if asked for."""
-        query = {"stream": True, "stdout": True, "stderr": True, "stdin": stdin, "logs": logs}
+    def attach(
+        self,
+        name: str,
+        *,
+        stdin: bool = False,
+        stdout: bool = True,
+        stderr: bool = True,
+        logs: bool = False,
+        detach_keys: str | None = None,
+    ) -> RawStream:
+        """Return a raw connection to its output, and its input if asked for.
+
+        ``detach_keys``: what of the input ends the connection and not the container (``ctrl-p,ctrl-q`` by default).
+        """
+        query = {"stream": True, "stdout": stdout, "stderr": stderr, "stdin": stdin, "logs": logs,
+                 "detachKeys": detach_keys}  # fmt: skip
         return self._transport.raw(f"/containers/{segment(name)}/attach", query=query, upgrade=True)
 
     def wait(self, name: str, condition: Condition = "not-running") -> int:
@@ -170,7 +188,7 @@ class Containers(ContainerFiles, ContainerObservation):
         self._transport.request("POST", f"/containers/{segment(name)}/kill", query={"signal": signal})
 
     def remove(self, name: str, *, force: bool = False, volumes: bool = False) -> None:
-        """Remove it; ``force`` kills it first."""
+        """Remove it; ``force`` kills it first, ``volumes`` removes its anonymous volumes, too."""
         self._transport.request("DELETE", f"/containers/{segment(name)}", query={"force": force, "v": volumes})
 
 

@@ -10,7 +10,8 @@ from pytest_containers.client.types import ExecResult
 if TYPE_CHECKING:
     from pytest_containers.client.hijack import RawStream
     from pytest_containers.client.http import Transport
-    from pytest_containers.client.types import ExecBody, ExecDetails
+    from pytest_containers.client.request_types import ExecBody, ExecStartBody
+    from pytest_containers.client.types import ExecDetails
 
 
 class Execs:
@@ -23,11 +24,12 @@ class Execs:
         """Prepare a command in a container and return its id; ``AttachStdout`` and so on say what comes back."""
         return self._transport.request("POST", f"/containers/{segment(container)}/exec", body=body).json()["Id"]
 
-    def open(self, exec_id: str) -> RawStream:
-        """Start it and return the raw connection to it."""
-        return self._transport.raw(
-            f"/exec/{segment(exec_id)}/start", body={"Detach": False, "Tty": False}, upgrade=True
-        )
+    def open(self, exec_id: str, *, tty: bool = False, size: tuple[int, int] | None = None) -> RawStream:
+        """Start it and return the raw connection to it; ``tty`` as it was created, ``size``: rows and columns."""
+        body: ExecStartBody = {"Detach": False, "Tty": tty}
+        if tty and size:
+            body["ConsoleSize"] = size
+        return self._transport.raw(f"/exec/{segment(exec_id)}/start", body=body, upgrade=True)
 
     def start(self, exec_id: str, stdin: bytes | None = None) -> ExecResult:
         """Start it, feed it, and return how it ended."""
@@ -38,6 +40,10 @@ class Execs:
     def start_detached(self, exec_id: str) -> None:
         """Start it and do not wait."""
         self._transport.request("POST", f"/exec/{segment(exec_id)}/start", body={"Detach": True, "Tty": False})
+
+    def resize(self, exec_id: str, rows: int, columns: int) -> None:
+        """Tell its terminal how large it is, in characters."""
+        self._transport.request("POST", f"/exec/{segment(exec_id)}/resize", query={"h": rows, "w": columns})
 
     def inspect(self, exec_id: str) -> ExecDetails:
         """Return its state."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from pytest_containers.client.http import Transport
-    from pytest_containers.client.types import ImageDeletion, ImageDetails, ImageSummary, Progress
+    from pytest_containers.client.types import HistoryEntry, ImageDeletion, ImageDetails, ImageSummary, Progress, Pruned
 
 
 def split_reference(reference: str) -> tuple[str, str]:
@@ -96,6 +96,15 @@ class Images:
     def remove(self, name: str, *, force: bool = False) -> list[ImageDeletion]:
         """Remove a tag, and the image with its last tag."""
         return self._transport.request("DELETE", f"/images/{_quote(name)}", query={"force": force}).json()
+
+    def history(self, name: str) -> list[HistoryEntry]:
+        """Return the steps that made an image, the last one first."""
+        return self._transport.request("GET", f"/images/{_quote(name)}/history").json()
+
+    def prune(self, filters: Mapping[str, list[str]] | None = None) -> Pruned:
+        """Remove images without a tag, or with the filter ``dangling=false`` all that no container uses."""
+        query = {"filters": json.dumps(dict(filters)) if filters else None}
+        return self._transport.request("POST", "/images/prune", query=query).json()
 
     def tag(self, name: str, reference: str) -> None:
         """Give an image another name."""

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_containers.client.http import Transport
-    from pytest_containers.client.types import EndpointConfig, NetworkBody, NetworkDetails
+    from pytest_containers.client.request_types import EndpointConfig, NetworkBody
+    from pytest_containers.client.types import NetworkDetails, Pruned
 
 
 class Networks:
@@ -46,3 +47,8 @@ class Networks:
         """Disconnect a container."""
         body = {"Container": container, "Force": force}
         self._transport.request("POST", f"/networks/{segment(name)}/disconnect", body=body)
+
+    def prune(self, filters: Mapping[str, list[str]] | None = None) -> Pruned:
+        """Remove all networks that no container is in."""
+        query = {"filters": json.dumps(dict(filters)) if filters else None}
+        return self._transport.request("POST", "/networks/prune", query=query).json()

@@ -1,11 +1,14 @@
-"""The JSON bodies of the Docker Engine API that this package sends and reads, as far as it uses them.
+"""The JSON of the Docker Engine API that this package reads, as far as it uses it; what it sends: ``request_types``.
 
-Sizes are bytes, ``NanoCpus`` billionths of a processor, times RFC 3339.
+Sizes are bytes, times RFC 3339.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+
+if TYPE_CHECKING:
+    from pytest_containers.client.request_types import IPAM, ContainerBody, HostConfig
 
 
 class ExecResult(NamedTuple):
@@ -14,97 +17,6 @@ class ExecResult(NamedTuple):
     exit_code: int
     stdout: bytes
     stderr: bytes
-
-
-class RestartPolicy(TypedDict, total=False):
-    """What happens when a container ends."""
-
-    Name: str
-    MaximumRetryCount: int
-
-
-class Ulimit(TypedDict):
-    """One resource limit."""
-
-    Name: str
-    Soft: int
-    Hard: int
-
-
-class Mount(TypedDict, total=False):
-    """One mount, in the long form."""
-
-    Type: str
-    Source: str
-    Target: str
-    ReadOnly: bool
-
-
-class HostConfig(TypedDict, total=False):
-    """What of a container concerns the machine."""
-
-    AutoRemove: bool
-    Binds: list[str]
-    CapAdd: list[str]
-    CapDrop: list[str]
-    CpuPeriod: int
-    CpuQuota: int
-    CpuShares: int
-    Dns: list[str]
-    ExtraHosts: list[str]
-    Init: bool
-    Memory: int
-    MemoryReservation: int
-    MemorySwap: int
-    Mounts: list[Mount]
-    NanoCpus: int
-    NetworkMode: str
-    PidsLimit: int
-    Privileged: bool
-    ReadonlyRootfs: bool
-    RestartPolicy: RestartPolicy
-    SecurityOpt: list[str]
-    ShmSize: int
-    Tmpfs: dict[str, str]
-    Ulimits: list[Ulimit]
-
-
-class EndpointConfig(TypedDict, total=False):
-    """How a container is connected to one network."""
-
-    Aliases: list[str]
-    IPAMConfig: dict[str, str]
-    MacAddress: str
-
-
-class NetworkingConfig(TypedDict, total=False):
-    """The networks of a new container, by name."""
-
-    EndpointsConfig: dict[str, EndpointConfig]
-
-
-class ContainerBody(TypedDict, total=False):
-    """The body of ``POST /containers/create``."""
-
-    AttachStderr: bool
-    AttachStdin: bool
-    AttachStdout: bool
-    Cmd: list[str]
-    Entrypoint: list[str]
-    Env: list[str]
-    ExposedPorts: dict[str, dict[str, str]]
-    HostConfig: HostConfig
-    Hostname: str
-    Image: str
-    Labels: dict[str, str]
-    NetworkingConfig: NetworkingConfig
-    OpenStdin: bool
-    StdinOnce: bool
-    StopSignal: str
-    StopTimeout: int
-    Tty: bool
-    User: str
-    WorkingDir: str
 
 
 class CreateAnswer(TypedDict):
@@ -173,6 +85,19 @@ class ContainerDetails(TypedDict, total=False):
     State: State
 
 
+class MountPoint(TypedDict, total=False):
+    """One mount of a container, as it is."""
+
+    Destination: str
+    Driver: str
+    Mode: str
+    Name: str
+    Propagation: str
+    RW: bool
+    Source: str
+    Type: str
+
+
 class Port(TypedDict, total=False):
     """One port in the list of containers."""
 
@@ -190,26 +115,15 @@ class ContainerSummary(TypedDict, total=False):
     Id: str
     Image: str
     ImageID: str
-    Labels: dict[str, str]
+    Labels: dict[str, str] | None
+    Mounts: list[MountPoint]
     Names: list[str]
     NetworkSettings: NetworkSettings
     Ports: list[Port]
+    SizeRootFs: int
+    SizeRw: int
     State: str
     Status: str
-
-
-class ExecBody(TypedDict, total=False):
-    """The body of ``POST /containers/{id}/exec``."""
-
-    AttachStderr: bool
-    AttachStdin: bool
-    AttachStdout: bool
-    Cmd: list[str]
-    Env: list[str]
-    Privileged: bool
-    Tty: bool
-    User: str
-    WorkingDir: str
 
 
 class ExecDetails(TypedDict, total=False):
@@ -225,11 +139,13 @@ class ExecDetails(TypedDict, total=False):
 class ImageSummary(TypedDict, total=False):
     """One line of ``GET /images/json``; ``Created`` in seconds since 1970."""
 
+    Containers: int
     Created: int
     Id: str
     Labels: dict[str, str] | None
     RepoDigests: list[str] | None
     RepoTags: list[str] | None
+    SharedSize: int
     Size: int
 
 
@@ -244,6 +160,17 @@ class ImageDetails(TypedDict, total=False):
     RepoDigests: list[str] | None
     RepoTags: list[str] | None
     Size: int
+
+
+class HistoryEntry(TypedDict, total=False):
+    """One step that made an image; ``Created`` in seconds since 1970."""
+
+    Comment: str
+    Created: int
+    CreatedBy: str
+    Id: str
+    Size: int
+    Tags: list[str] | None
 
 
 class ImageDeletion(TypedDict, total=False):
@@ -269,44 +196,51 @@ class Progress(TypedDict, total=False):
     status: str
 
 
-class IPAMPool(TypedDict, total=False):
-    """One range of addresses."""
-
-    Gateway: str
-    Subnet: str
-
-
-class IPAM(TypedDict, total=False):
-    """The addresses of a network."""
-
-    Config: list[IPAMPool]
-    Driver: str
-
-
-class NetworkBody(TypedDict, total=False):
-    """The body of ``POST /networks/create``."""
-
-    Driver: str
-    IPAM: IPAM
-    Internal: bool
-    Labels: dict[str, str]
-    Name: str
-    Options: dict[str, str]
-
-
 class NetworkDetails(TypedDict, total=False):
     """The answer to ``GET /networks/{id}``."""
 
     Containers: dict[str, dict[str, str]]
     Created: str
     Driver: str
+    EnableIPv4: bool
+    EnableIPv6: bool
     IPAM: IPAM
     Id: str
     Internal: bool
-    Labels: dict[str, str]
+    Labels: dict[str, str] | None
     Name: str
     Options: dict[str, str]
     Scope: str
+
+
+class VolumeUsage(TypedDict):
+    """How large a volume is, in bytes, and how many containers have it; -1 is not known."""
+
+    RefCount: int
+    Size: int
+
+
+class VolumeDetails(TypedDict, total=False):
+    """The answer to ``GET /volumes/{name}``."""
+
+    CreatedAt: str
+    Driver: str
+    Labels: dict[str, str] | None
+    Mountpoint: str
+    Name: str
+    Options: dict[str, str] | None
+    Scope: str
+    UsageData: VolumeUsage | None
+
+
+class Pruned(TypedDict, total=False):
+    """The answer to a prune: what was removed, and how many bytes that gave back."""
+
+    ContainersDeleted: list[str] | None
+    ImagesDeleted: list[ImageDeletion] | None
+    NetworksDeleted: list[str] | None
+    SpaceReclaimed: int
+    VolumesDeleted: list[str] | None
 
 
 class Version(TypedDict, total=False):

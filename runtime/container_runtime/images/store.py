@@ -12,6 +12,7 @@ from container_runtime.errors import Conflict, EngineError, InvalidParameter, No
 from container_runtime.images import host, host_parts
 from container_runtime.images.content import Content
 from container_runtime.images.files import as_list, as_object, remove_tree, storage_errors
+from container_runtime.images.held import Held
 from container_runtime.images.merged import MergedView
 from container_runtime.images.model import Image, chain_ids
 from container_runtime.images.reference import Reference, parse
@@ -44,9 +45,11 @@ class ImageStore:
         self._host_layer: Path | None = None
         self._host_parts: list[host_parts.Part] | None = None
         self._host_lock = Lock()
+        self._held = Held()
 
     def close(self) -> None:
         """Release all leases and remove what is half made."""
+        self._held.release()
         self._content.close()
 
     # Looking
@@ -289,16 +292,20 @@ class ImageStore:
 
     def _parts_of_host(self) -> Sequence[host_parts.Part]:
         with self._host_lock:
-            if self._host_parts is None or not Path(self._host_parts[0].lower[0]).is_dir():
-                self._host_parts = host_parts.parts((self._root.resolve(),))
+            while self._host_parts is None or not Path(self._host_parts[0].lower[0]).is_dir():
+                found = host_parts.parts((self._root.resolve(),))
+                if self._held.hold(Path(found[0].lower[0]).parent):  # else `clean` was faster: once more
+                    self._host_parts = found
             return self._host_parts
 
     def _host_directories(self) -> tuple[str, ...]:
         if userns.active():
             return host_parts.whole(self._parts_of_host())
         with self._host_lock:
-            if self._host_layer is None or not self._host_layer.is_dir():
-                self._host_layer = host.layer((self._root.resolve(),))
+            while self._host_layer is None or not self._host_layer.is_dir():
+                found = host.layer((self._root.resolve(),))
+                if self._held.hold(found):
+                    self._host_layer = found
             return (str(self._host_layer), "/")
 
     def _empty_layer(self) -> Path:
