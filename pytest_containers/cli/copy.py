@@ -74,8 +74,13 @@ def copy(args: argparse.Namespace) -> int:
     with engine.connect(args) as client:
         try:
             copied = _download(client, args) if source.container else _upload(client, args)
-        except (OSError, tarfile.TarError) as error:
-            raise UsageError(f"cp: {error}") from None
+        except BrokenPipeError:  # of our own output
+            raise
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            raise UsageError(f"{where}{error.strerror or error}") from None
+        except tarfile.TarError as error:
+            raise UsageError(f"the archive cannot be read: {error}") from None
     if not args.quiet and copied is not None:
         where = f"{target.container}:{target.path}" if target.container else target.path
         sys.stderr.write(f"Successfully copied {output.size(copied)} to {where}\n")
@@ -196,28 +201,25 @@ def _check_parents(root: Path, name: str) -> None:
 
 
 def _upload(client: Client, args: argparse.Namespace) -> int | None:
-    target, path, is_directory = args.target, args.target.path, False
-    try:
-        path, found = _followed(client, target)
-        exists, is_directory = True, bool(found["mode"] & _DIRECTORY)
-    except NotFoundError:
-        exists = False
+    target = args.target
+    path, found = _followed(client, target)
+    is_directory = found is not None and bool(found["mode"] & _DIRECTORY)
     if args.source.path == "-":
         if not is_directory:
             raise UsageError(f'destination "{target.container}:{target.path}" must be a directory')
         client.containers.put_archive(target.container, path, sys.stdin.buffer, copy_uid_gid=args.archive)
         return None
     local = Path(args.source.path)
-    if args.follow_link:
+    if args.follow_link or args.source.path.endswith(("/", "/.")):
         local = local.resolve(strict=True)
-    from_directory = stat.S_ISDIR(local.lstat().st_mode) or (args.source.is_contents and local.is_dir())
+    from_directory = stat.S_ISDIR(local.lstat().st_mode)
     if is_directory:
         directory = path
         name = "." if args.source.is_contents else args.source.name or local.resolve().name or "."
     else:
-        if exists and from_directory:
+        if found and from_directory:
             raise UsageError(f"cannot copy directory {args.source.path!r} to {target.path!r}, which is none")
-        if not exists and not from_directory and target.path.endswith(("/", "/.")):
+        if not found and not from_directory and target.path.endswith(("/", "/.")):
             raise UsageError(f"no such directory: {target.path!r}")
         directory, name = os.path.split(os.path.normpath(path))
     with _Packed(local, name) as packed:
@@ -231,15 +233,17 @@ def _upload(client: Client, args: argparse.Namespace) -> int | None:
     return packed.count
 
 
-def _followed(client: Client, at: Place) -> tuple[str, PathStat]:
-    """Return what a path leads to when it is a symbolic link, and its status."""
+def _followed(client: Client, at: Place) -> tuple[str, PathStat | None]:
+    """Return what a path leads to when it is a symbolic link, and its status; None where there is nothing."""
     path = at.path or "/"
-    found = client.containers.stat_path(at.container, path)
     for _ in range(_LINKS):
+        try:
+            found = client.containers.stat_path(at.container, path)
+        except NotFoundError:
+            return path, None
         if not found["mode"] & _LINK:
             return path, found
         path = os.path.join(os.path.dirname(os.path.normpath(path)), found["linkTarget"])  # noqa: PTH118, PTH120  # not of this machine
-        found = client.containers.stat_path(at.container, path)
     raise UsageError(f"too many symbolic links in {at.path!r}")
 
 

@@ -90,7 +90,10 @@ def _converse(client: Client, identifier: str, args: argparse.Namespace) -> int:
             streams.raw(),
             client.execs.open(identifier, tty=args.tty, size=terminal.size()) as stream,
         ):
-            streams.session(stream, signals, foreground.leave, resize).run()
+            session = streams.session(stream, signals, foreground.leave, resize)
+            session.run()
     except Interrupted as left:  # the command is left to itself, as with docker's
         return foreground.SIGNALLED + left.number
+    if session.detach_typed:
+        return 0
     return client.execs.inspect(identifier).get("ExitCode") or 0
