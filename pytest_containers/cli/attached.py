@@ -76,7 +76,7 @@ class Session:
         self._stream = stream
         self._keys = detach_keys
         self._typed = b""
-        self.detach_typed = False
+        self.detach_typed: bool = False
         """Whether the keys that leave a terminal were typed; it is the engine that acts on them."""
         self._stdin = stdin
         self._signals = signals

@@ -130,7 +130,7 @@ class _Pieces:
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = iter(pieces)
         self._rest = b""
-        self.count = 0
+        self.count: int = 0
 
     def read(self, size: int) -> bytes:
         """Return so many bytes, fewer at the end."""
@@ -254,7 +254,7 @@ class _Packed:
         self._path = path
         self._name = name
         self._problem: Exception | None = None
-        self.count = 0
+        self.count: int = 0
 
     def __enter__(self) -> Self:
         reading, writing = os.pipe()
