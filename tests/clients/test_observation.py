@@ -1,13 +1,15 @@
 """What docker's command shows of containers at work: events, stats, processes, sizes, the engine itself."""
 
 import json
+import os
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pytest_containers.client import Client
+from pytest_containers.client import BadRequestError, Client
+from tests.registry import Registry, busybox_layer
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("docker") is None, reason="needs the docker command (tests/run installs it)"),
@@ -134,3 +136,91 @@ def test_top(docker, sleeper):
         assert told_ in err
     docker.ok("kill", sleeper)
     assert "is not running" in docker("top", sleeper)[2]
+
+
+def test_sizes(docker):
+    written = "head -c 3000000 /dev/zero > /tmp/x; ln /tmp/x /tmp/y"
+    docker.ok("run", "--name", "writer", "host", "sh", "-c", written)
+    assert docker.ok("ps", "-a", "--filter", "name=writer", "--size", "--format", "{{.Size}}").startswith("3MB")
+    assert docker.ok("inspect", "--size", "-f", "{{.SizeRw}}", "writer") == "3000000"
+    rows = {row["Type"]: row for row in map(json.loads, docker.ok("system", "df", "--format", "json").splitlines())}
+    assert (rows["Containers"]["TotalCount"], rows["Containers"]["Active"]) == ("1", "0")
+    assert rows["Containers"]["Size"] == "3MB"
+    assert int(rows["Images"]["Active"]) == 1
+    verbose = docker.ok("system", "df", "-v")
+    assert "writer" in verbose
+    assert "host" in verbose
+    assert docker.ok("container", "prune", "-f").splitlines()[-1] == "Total reclaimed space: 3MB"
+    reclaimed = told(docker, "type=container", "event=prune")[-1]["Actor"]["Attributes"]
+    assert reclaimed == {"reclaimed": "3000000"}
+
+
+def test_df_of_a_kind_that_does_not_exist(docker):
+    with Client(f"unix://{docker.path}") as client:
+        assert set(client.system.df(["volume", "build-cache"])) == {"Volumes", "BuildCache"}
+        with pytest.raises(BadRequestError, match="unknown object type: rubbish"):
+            client.system.df(["rubbish"])
+
+
+def test_prune_spares_what_the_filters_do_not_mean(docker):
+    kept = docker.ok("create", "--label", "keep", "host", "true")
+    gone = docker.ok("create", "host", "true")
+    assert gone not in docker.ok("container", "prune", "-f", "--filter", "until=1h")
+    assert gone in docker.ok("container", "prune", "-f", "--filter", "label!=keep")
+    assert docker.ok("ps", "-aq", "--no-trunc") == kept
+    docker.ok("rm", kept)
+    docker.ok("network", "create", "--label", "keep", "kept")
+    docker.ok("network", "create", "gone")
+    assert docker.ok("network", "prune", "-f", "--filter", "label!=keep").splitlines() == ["Deleted Networks:", "gone"]
+    docker.ok("network", "rm", "kept")
+
+
+def test_wrong_filters(docker):
+    for words in (["ps", "--filter", "rubbish=1"], ["container", "prune", "-f", "--filter", "rubbish=1"]):
+        code, _, err = docker(*words)
+        assert code == 1
+        assert "invalid filter 'rubbish'" in err
+
+
+def test_info(docker, sleeper):
+    info = json.loads(docker.ok("info", "--format", "{{json .}}"))
+    assert (info["Containers"], info["ContainersRunning"], info["ContainersStopped"]) == (1, 1, 0)
+    docker.ok("pause", sleeper)
+    assert docker.ok("info", "--format", "{{.ContainersRunning}} {{.ContainersPaused}}") == "0 1"
+    docker.ok("unpause", sleeper)
+    assert info["CgroupVersion"] in {"1", "2"}
+    assert info["MemTotal"] > 0
+    assert info["NCPU"] > 0
+    assert info["OperatingSystem"] != ""
+    assert "name=seccomp,profile=builtin" in info["SecurityOptions"]
+    assert ("name=rootless" in info["SecurityOptions"]) is (os.geteuid() != 0)
+    assert not info.get("ServerErrors")
+    told_ = docker.ok("info")
+    for line in ("Running: 1", "Logging Driver: json-file", f"Kernel Version: {os.uname().release}"):
+        assert line in told_
+    assert "API version:      1.51 (minimum version 1.24)" in docker.ok("version")
+
+
+def test_login(docker):
+    with Registry(password=True) as registry:
+        name, password = registry.credentials
+        words = ["login", "-u", name, "--password-stdin", registry.address]
+        assert "Login Succeeded" in docker.ok(*words, stdin=password.encode())
+        docker.ok("logout", registry.address)
+        code, _, err = docker(*words, stdin=b"wrong")
+        assert code == 1
+        assert "unauthorized" in err
+
+
+def test_images_without_a_name_are_pruned(docker, tmp_path):
+    archive = tmp_path / "root.tar"
+    archive.write_bytes(busybox_layer().bytes())
+    label = f"pruned={os.urandom(8).hex()}"
+    unnamed = docker.ok("import", "-c", f"LABEL {label}", str(archive))
+    named = docker.ok("import", "-c", f"LABEL {label}", "-m", "another", str(archive), "test-prune:1")
+    assert unnamed in docker.ok("image", "prune", "-f", "--filter", f"label={label}")
+    assert named in docker.ok("images", "-q", "--no-trunc", "test-prune")
+    assert named in docker.ok("image", "prune", "-af", "--filter", f"label={label}")
+    assert docker.ok("images", "-q", "test-prune") == ""
+    heard = [event["Action"] for event in told(docker, "type=image", f"image={named}")]
+    assert heard == ["import", "tag", "untag", "delete"]

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from container_runtime.api.params import check_create
+from container_runtime.engine import container_filter, pruning, sandboxes, usage, views
 from container_runtime.engine import containers as actions
-from container_runtime.engine import filters, lifecycle, sandboxes, views
 from container_runtime.engine.names import check_name
 from container_runtime.errors import Conflict, InvalidParameter
 
 if TYPE_CHECKING:
     from container_runtime.api.server import Request
     from container_runtime.engine.container import Container
-
-_FILTERS = ("id", "name", "label", "status", "ancestor", "network", "exited", "health", "volume", "before", "since")
 
 
 def _of(request: Request) -> Container:
@@ -23,25 +21,16 @@ def _of(request: Request) -> Container:
 
 async def list_all(request: Request) -> None:
     """GET /containers/json."""
-    wanted = filters.parse(request.query.get("filters"), _FILTERS)
-    limit = request.number("limit")
-    everything = request.flag("all") or bool(wanted.get("status")) or limit is not None
-    found = [one for one in request.engine.containers.values() if (everything or one.active) and _matches(one, wanted)]
-    found.sort(key=lambda one: one.created, reverse=True)
-    await request.answer(200, [views.summary(one) for one in (found if not limit else found[:limit])])
-
-
-def _matches(one: Container, wanted: filters.Filters) -> bool:
-    networks = {name for network, _ in one.endpoints.values() for name in (network.name, network.id)}
-    return (
-        filters.any_prefix(wanted.get("id"), one.id)
-        and filters.any_pattern(wanted.get("name"), (one.name, f"/{one.name}"))
-        and filters.labels_match(wanted.get("label", ()), one.labels)
-        and filters.any_equal(wanted.get("status"), one.visible_state())
-        and (not wanted.get("ancestor") or bool({one.body["Image"], one.image.id} & {*wanted["ancestor"]}))
-        and (not wanted.get("network") or bool(networks & {*wanted["network"]}))
-        and filters.any_equal(wanted.get("exited"), str(one.exit_code))
+    found = container_filter.select(
+        request.engine,
+        request.query.get("filters"),
+        everything=request.flag("all"),
+        limit=request.number("limit") or 0,
     )
+    if request.flag("size"):
+        await request.answer(200, [await usage.row(request.engine, one) for one in found])
+        return
+    await request.answer(200, [views.summary(one) for one in found])
 
 
 async def create(request: Request) -> None:
@@ -53,7 +42,9 @@ async def create(request: Request) -> None:
 
 async def inspect(request: Request) -> None:
     """GET /containers/{id}/json."""
-    await request.answer(200, views.details(_of(request)))
+    one = _of(request)
+    sizes = await usage.sizes(request.engine, one) if request.flag("size") else {}
+    await request.answer(200, {**views.details(one), **sizes})
 
 
 async def forward(request: Request) -> None:
@@ -91,12 +82,4 @@ async def remove(request: Request) -> None:
 
 async def prune(request: Request) -> None:
     """POST /containers/prune."""
-    wanted = filters.parse(request.query.get("filters"), ("label", "until"))
-    engine = request.engine
-    removed: list[str] = []
-    for one in [*engine.containers.values()]:
-        stopped = one.state in lifecycle.ENDED
-        if stopped and filters.labels_match(wanted.get("label", ()), one.labels):
-            await actions.remove(engine, one, force=False)
-            removed.append(one.id)
-    await request.answer(200, {"ContainersDeleted": removed, "SpaceReclaimed": 0})
+    await request.answer(200, await pruning.prune_containers(request.engine, request.query.get("filters")))

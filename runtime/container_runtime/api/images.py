@@ -8,7 +8,7 @@ import binascii
 import json
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import announce, filters
+from container_runtime.engine import announce, filters, pruning
 from container_runtime.errors import EngineError, InvalidParameter
 from container_runtime.images.reference import parse
 
@@ -31,7 +31,8 @@ def _seconds(created: str) -> int:
         return 0
 
 
-def _summary(image: Image) -> dict[str, Any]:
+def summary(image: Image) -> dict[str, Any]:
+    """Its row of ``GET /images/json``."""
     return {
         "Id": image.id,
         "ParentId": "",
@@ -51,7 +52,7 @@ async def list_all(request: Request) -> None:
     wanted = filters.parse(request.query.get("filters"), ("reference", "label", "dangling", "before", "since", "until"))
     dangling = filters.boolean(wanted.get("dangling"), "dangling")
     found = [
-        _summary(image)
+        summary(image)
         for image in await asyncio.to_thread(request.engine.images.list)
         if filters.labels_match(wanted.get("label", ()), image.config.get("Labels") or {})
         and filters.any_pattern(wanted.get("reference"), image.repo_tags)
@@ -123,6 +124,11 @@ async def remove(request: Request) -> None:
     answers = await asyncio.to_thread(engine.images.remove, name, request.flag("force"))
     announce.removed(engine, image, answers)
     await request.answer(200, answers)
+
+
+async def prune(request: Request) -> None:
+    """POST /images/prune."""
+    await request.answer(200, await pruning.prune_images(request.engine, request.query.get("filters")))
 
 
 def _credentials(request: Request) -> dict[str, Any] | None:
@@ -206,8 +212,8 @@ async def _import(request: Request) -> None:
 
     if request.query["fromSrc"] != "-":
         raise InvalidParameter("fromSrc: only - (the request's body) is taken")
-    repository, label = request.query.get("repo", ""), request.query.get("tag") or "latest"
-    reference = f"{repository}:{label}" if repository else None
+    repository, label = request.query.get("repo", ""), request.query.get("tag", "")
+    reference = (f"{repository}:{label}" if label else repository) or None  # the command leaves a tag in repo
     read_end, write_end = os.pipe2(os.O_CLOEXEC)
     images, query = request.engine.images, request.query
 

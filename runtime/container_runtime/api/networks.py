@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from container_runtime.api.params import ENDPOINT, check
-from container_runtime.engine import announce, filters, sandboxes
+from container_runtime.engine import announce, filters, pruning, sandboxes
 from container_runtime.errors import InvalidParameter
 
 if TYPE_CHECKING:
@@ -104,14 +104,7 @@ async def remove(request: Request) -> None:
 
 async def prune(request: Request) -> None:
     """POST /networks/prune."""
-    wanted = filters.parse(request.query.get("filters"), ("label", "until"))
-    removed: list[str] = []
-    for network in request.engine.networks.list():
-        own = network.name not in {"bridge", "host", "none"}
-        if own and not network.endpoints and filters.labels_match(wanted.get("label", ()), network.labels):
-            request.engine.networks.remove(network.id)
-            removed.append(network.name)
-    await request.answer(200, {"NetworksDeleted": removed})
+    await request.answer(200, await pruning.prune_networks(request.engine, request.query.get("filters")))
 
 
 async def connect(request: Request) -> None:

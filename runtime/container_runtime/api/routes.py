@@ -6,7 +6,18 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from container_runtime.api import containers, events, execs, images, lifecycle, networks, observation, streams, system
+from container_runtime.api import (
+    containers,
+    events,
+    execs,
+    images,
+    lifecycle,
+    networks,
+    observation,
+    streams,
+    system,
+    usage,
+)
 from container_runtime.api.server import unquote_path
 from container_runtime.errors import NotFound, NotImplementedHere
 
@@ -22,6 +33,8 @@ TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/version", system.version),
     ("GET", "/info", system.info),
     ("GET", "/events", events.events),
+    ("GET", "/system/df", usage.system_df),
+    ("POST", "/auth", system.auth),
     ("POST", "/x-pytest-containers/shutdown", system.shutdown),
     ("GET", "/x-pytest-containers/containers/{id}/ports/{port}", containers.forward),
     ("GET", "/containers/json", containers.list_all),
@@ -49,6 +62,7 @@ TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/exec/{id}/json", execs.inspect),
     ("GET", "/images/json", images.list_all),
     ("POST", "/images/create", images.create),
+    ("POST", "/images/prune", images.prune),
     ("GET", "/images/{name:path}/json", images.inspect),
     ("GET", "/images/{name:path}/history", images.history),
     ("POST", "/images/{name:path}/tag", images.tag),

@@ -53,7 +53,8 @@ class Request:
         target = event.target.decode("ascii", "replace")
         self.path, _, query = target.partition("?")
         self.headers = {name.decode("ascii"): value.decode("latin-1") for name, value in event.headers}
-        self.query = {key: values[-1] for key, values in parse_qs(query, keep_blank_values=True).items()}
+        self._values = parse_qs(query, keep_blank_values=True)
+        self.query = {key: values[-1] for key, values in self._values.items()}
         self.parameters: dict[str, str] = {}
         self.answered = False
 
@@ -95,6 +96,10 @@ class Request:
         """A boolean of the query, in Docker's forms."""
         text = self.query.get(name)
         return default if text is None else text.lower() not in {"", "0", "no", "false", "none"}
+
+    def values(self, name: str) -> list[str]:
+        """All values of a parameter of the query that may be there several times."""
+        return self._values.get(name, [])
 
     def number(self, name: str) -> int | None:
         """A whole number of the query.

@@ -8,7 +8,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from container_runtime.engine.events import Bus
-from container_runtime.errors import InvalidParameter, NotFound, Unavailable
+from container_runtime.errors import EngineError, InvalidParameter, NotFound, Unavailable
 from container_runtime.images.store import ImageStore
 from container_runtime.network.manager import NetworkManager
 from container_runtime.state.paths import data_home
@@ -83,7 +83,8 @@ class Engine:
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, EngineError):  # those are for the client who awaits it
             traceback.print_exception(error, file=sys.stderr)  # nobody else will hear of it
             sys.stderr.flush()
 

@@ -170,7 +170,7 @@ class Repository:
         raise kind(f"registry {self.host} answers {status} for {name}: {detail or response.reason}")
 
     def _unreachable(self, error: Exception) -> EngineError:
-        reason = _innermost(error)
+        reason = innermost(error)
         hint = "is it running?" if is_loopback(self.host) else "is the name right, and is there a network?"
         return Unavailable(f"cannot reach registry {self.host}: {reason}; {hint}")
 
@@ -196,7 +196,7 @@ def _error_detail(response: requests.Response) -> str:
     return "".join(character for character in text[:300] if character.isprintable())
 
 
-def _innermost(error: BaseException) -> str:
+def innermost(error: BaseException) -> str:
     """The system's own words ("Connection refused") from below the layers of requests and urllib3."""
     seen: BaseException = error
     while True:

@@ -114,6 +114,10 @@ class ImageStore:
             found = tuple(layers.lower_directory(each) for each in reversed(chain_ids(image.diff_ids)))
             return found or (str(self._empty_layer()),)
 
+    def layer_sizes(self, image: Image) -> dict[str, int]:
+        """The sizes of the image's layers in bytes, by their chain ids; ``host`` has none."""
+        return {each: self._content.layers.size(each) for each in chain_ids(image.diff_ids)}
+
     def read_file(self, image: Image, path: str, limit: int) -> bytes | None:
         """A regular file of the image, looked up as a container would see it; None where there is none.
 
