@@ -23,6 +23,8 @@ _HOST = {
     "PidsLimit": _NUMBER, "OomScoreAdj": _NUMBER, "ShmSize": _NUMBER, "AutoRemove": _FLAG, "Privileged": _FLAG,
     "ReadonlyRootfs": _FLAG, "Init": _FLAG, "Binds": _LIST, "CapAdd": _LIST, "CapDrop": _LIST, "Dns": _LIST,
     "DnsSearch": _LIST, "DnsOptions": _LIST, "ExtraHosts": _LIST, "GroupAdd": _LIST, "SecurityOpt": _LIST,
+    "DeviceCgroupRules": _LIST, "Links": _LIST, "CgroupParent": _TEXT, "PidMode": _TEXT, "IpcMode": _TEXT,
+    "UTSMode": _TEXT, "CgroupnsMode": _TEXT, "UsernsMode": _TEXT, "BlkioWeight": _NUMBER, "Annotations": _MAP,
     "Tmpfs": _MAP, "Sysctls": _MAP, "RestartPolicy": _OBJECT, "LogConfig": _OBJECT, "PortBindings": _OBJECT,
 }  # fmt: skip
 _EXEC = {
@@ -33,6 +35,10 @@ ENDPOINT = {"Aliases": _LIST, "IPAMConfig": _OBJECT, "MacAddress": _TEXT}
 # Lists of objects in HostConfig.
 _NESTED = {
     "Ulimits": {"Name": _TEXT, "Soft": _NUMBER, "Hard": _NUMBER},
+    "BlkioDeviceReadBps": {"Path": _TEXT, "Rate": _NUMBER},
+    "BlkioDeviceWriteBps": {"Path": _TEXT, "Rate": _NUMBER},
+    "BlkioDeviceReadIOps": {"Path": _TEXT, "Rate": _NUMBER},
+    "BlkioDeviceWriteIOps": {"Path": _TEXT, "Rate": _NUMBER},
     "Devices": {"PathOnHost": _TEXT, "PathInContainer": _TEXT, "CgroupPermissions": _TEXT},
     "Mounts": {"Type": _TEXT, "Source": _TEXT, "Target": _TEXT, "ReadOnly": _FLAG, "BindOptions": _OBJECT,
                "TmpfsOptions": _OBJECT},

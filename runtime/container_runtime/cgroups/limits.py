@@ -32,6 +32,35 @@ def _v1_memory(memory: dict[str, Any]) -> list[Setting]:
     return settings
 
 
+_THROTTLES = (
+    ("throttleReadBpsDevice", "read_bps", "rbps"),
+    ("throttleWriteBpsDevice", "write_bps", "wbps"),
+    ("throttleReadIOPSDevice", "read_iops", "riops"),
+    ("throttleWriteIOPSDevice", "write_iops", "wiops"),
+)
+"""OCI's name of a limit for a block device, v1's and v2's."""
+
+
+def _v1_block(block: dict[str, Any]) -> list[Setting]:
+    settings: list[Setting] = []
+    if block.get("weight"):
+        settings.append(("blkio", "blkio.bfq.weight", str(block["weight"])))
+    for key, name, _ in _THROTTLES:
+        file = f"blkio.throttle.{name}_device"
+        settings += [("blkio", file, f"{one['major']}:{one['minor']} {one['rate']}") for one in block.get(key) or []]
+    return settings
+
+
+def _v2_block(block: dict[str, Any]) -> list[Setting]:
+    settings: list[Setting] = []
+    if block.get("weight"):
+        settings.append(("io", "io.bfq.weight", str(block["weight"])))
+    for key, _, name in _THROTTLES:
+        limits = [f"{one['major']}:{one['minor']} {name}={one['rate']}" for one in block.get(key) or []]
+        settings += [("io", "io.max", limit) for limit in limits]
+    return settings
+
+
 def v1_settings(resources: dict[str, Any]) -> list[Setting]:
     """The settings for v1, in the order in which the kernel takes them."""
     settings = _v1_memory(resources.get("memory") or {})
@@ -45,7 +74,7 @@ def v1_settings(resources: dict[str, Any]) -> list[Setting]:
     limit = (resources.get("pids") or {}).get("limit")
     if limit is not None:
         settings.append(("pids", "pids.max", str(limit) if limit > 0 else "max"))
-    return settings
+    return settings + _v1_block(resources.get("blockIO") or {})
 
 
 def v2_settings(resources: dict[str, Any]) -> list[Setting]:
@@ -72,7 +101,7 @@ def v2_settings(resources: dict[str, Any]) -> list[Setting]:
     limit = (resources.get("pids") or {}).get("limit")
     if limit is not None:
         settings.append(("pids", "pids.max", str(limit) if limit > 0 else "max"))
-    return settings
+    return settings + _v2_block(resources.get("blockIO") or {})
 
 
 def device_line(rule: dict[str, Any]) -> str:

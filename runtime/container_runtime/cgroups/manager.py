@@ -45,12 +45,14 @@ def _write(path: str, value: str) -> None:
 class Group:
     """The directories of one container: one a controller on v1, one in all on v2."""
 
-    __slots__ = ("_v1", "directories", "places")
+    __slots__ = ("_v1", "directories", "parent", "places")
 
     def __init__(self, *, v1: bool) -> None:
         self.directories: list[str] = []
         self.places: dict[str, str] = {}
         self._v1 = v1
+        self.parent = ""
+        """The group that it was asked to be in, in the form of ``Manager.create``."""
 
     def add(self, controllers: Iterable[str], directory: str) -> bool:
         """Note that ``directory`` is the group's for these controllers; whether it has yet to be made."""
@@ -148,13 +150,16 @@ class Manager:
             _inherit_cpuset(self.layout.v1["cpuset"], self.layout.v1["cpuset"] + "/" + self.name)
         self._ready = True
 
-    def create(self, identity: str, resources: dict[str, Any]) -> Group:
-        """Make the group of container ``identity`` with its limits.
+    def create(self, identity: str, resources: dict[str, Any], parent: str = "") -> Group:
+        """Make the group of container ``identity`` with its limits, below ``parent`` where that is given.
+
+        A parent that is there, below the group that the engine makes its own in, is used; else it is made below those
+        of this run, and removed with them.
 
         Raises:
             LimitError: a limit was asked for that cannot be enforced here; nothing is left.
         """
-        group = self.begin(identity, resources.get("devices") or [])
+        group = self.begin(identity, resources.get("devices") or [], parent)
         try:
             self.limit(group, resources)
         except OSError:
@@ -162,14 +167,15 @@ class Manager:
             raise
         return group
 
-    def begin(self, name: str, devices: list[dict[str, Any]]) -> Group:
+    def begin(self, name: str, devices: list[dict[str, Any]], parent: str = "") -> Group:
         """Make a group of the usual controllers with its devices rules and no limits yet."""
         if not self._ready:
             self._prepare()
         group = Group(v1=not self.layout.v2)
+        group.parent = parent
         try:
             if self.layout.v2:
-                self._begin_v2(group, f"{self.layout.v2}/{self.name}/{name}", devices)
+                self._begin_v2(group, f"{self._above(self.layout.v2, parent)}/{name}", devices)
             else:
                 self._add_v1(group, _USUAL_V1, name)
                 for rule in devices if "devices" in group.places else []:
@@ -185,11 +191,35 @@ class Manager:
             base = self.layout.v1.get(controller)
             if base is None:
                 continue
-            directory = f"{base}/{self.name}/{name}"
+            above = self._above(base, group.parent)
+            directory = f"{above}/{name}"
             if group.add([controller], directory):
                 os.mkdir(directory, 0o755)  # noqa: PTH102
             if controller == "cpuset":
-                _inherit_cpuset(f"{base}/{self.name}", directory)
+                _inherit_cpuset(above, directory)
+
+    def _above(self, base: str, parent: str) -> str:
+        """The directory that a container's group is made in."""
+        if not parent:
+            return f"{base}/{self.name}"
+        if os.path.isdir(f"{base}/{parent}"):  # noqa: PTH112
+            self._share(f"{base}/{parent}")
+            return f"{base}/{parent}"
+        directory = f"{base}/{self.name}"
+        for part in parent.split("/"):
+            above, directory = directory, f"{directory}/{part}"
+            if not os.path.isdir(directory):  # noqa: PTH112
+                os.mkdir(directory, 0o755)  # noqa: PTH102
+                if os.path.exists(directory + "/cpuset.cpus") and not self.layout.v2:  # noqa: PTH110
+                    _inherit_cpuset(above, directory)
+                self._share(directory)
+        return directory
+
+    def _share(self, directory: str) -> None:
+        """v2: the groups below get the controllers too (cgroup-v2.rst, "Top-down Constraint")."""
+        if self.layout.v2:
+            for controller in self.layout.v2_controllers:
+                _write(directory + "/cgroup.subtree_control", "+" + controller)
 
     def _begin_v2(self, group: Group, directory: str, devices: list[dict[str, Any]]) -> None:
         group.add(self.layout.v2_controllers, directory)

@@ -6,7 +6,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import accounts, roots, sandboxes, specgen
+from container_runtime.engine import accounts, modes, roots, sandboxes, specgen
 from container_runtime.errors import InvalidParameter
 from container_runtime.oci.seccomp import compile_profile, default_profile
 from container_runtime.state.paths import data_home
@@ -28,15 +28,26 @@ def generate(engine: Engine, container: Container) -> Any:
         identity=container.id,
         hostname=container.hostname,
         root_path=root.path,
-        cgroups_path=f"pytest-containers-{engine.run.path.name}/{container.id}",
+        cgroups_path=cgroups_path(engine, container),
         root_mounts=root.mounts,
         files=sandboxes.files(container),
+        modes=modes.resolve(container.host, engine.find),
         network=sandboxes.namespace(engine, container),
         passwd=passwd,
         group=group,
         device=_device,
     )
     return specgen.generate(container.image.config, container.body, facts)
+
+
+def cgroups_path(engine: Engine, container: Container) -> str:
+    """Where its group lies below the engine's own: "/parent/id" where a parent was asked for, else "run/id"."""
+    parent = str(container.host.get("CgroupParent") or "").strip("/")
+    if not parent:
+        return f"pytest-containers-{engine.run.path.name}/{container.id}"
+    if ".." in parent.split("/") or "\0" in parent:
+        raise InvalidParameter(f"invalid value {parent!r} for HostConfig.CgroupParent")
+    return f"/{parent}/{container.id}"
 
 
 def _device(path: str) -> tuple[str, int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,7 @@ class Container:
         self.oom_killed = False
         self.error = ""
         self.started_at = self.finished_at = NEVER
-        self.hostname: str = body.get("Hostname") or identity[:12]
+        self.hostname: str = body.get("Hostname") or self._default_hostname()
         self.process: Process | None = None
         self.seccomp = ""
         self.endpoints: dict[str, tuple[Network, Endpoint]] = {}
@@ -75,6 +76,11 @@ class Container:
         self.frozen = ""
         """The cgroup's file that thaws it, while it is paused."""
 
+    def _default_hostname(self) -> str:
+        """The machine's where it shares that, else the beginning of its id."""
+        machines = self.network_mode == "host" or self.host.get("UTSMode") == "host"
+        return os.uname().nodename if machines else self.id[:12]
+
     @property
     def running(self) -> bool:
         """Whether it has a first process, paused ones included."""
@@ -88,6 +94,8 @@ class Container:
     @property
     def network_mode(self) -> str:
         """As it was asked for: a network's name, "none", "host" or "container:…"."""
+        if self.body.get("NetworkDisabled"):
+            return "none"
         mode = self.host.get("NetworkMode") or "bridge"
         return "bridge" if mode == "default" else mode
 

@@ -7,7 +7,7 @@ import os
 import signal as signals
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import bundle, health, lifecycle, names, restarts, sandboxes, unsupported
+from container_runtime.engine import bundle, health, lifecycle, modes, names, restarts, sandboxes, unsupported
 from container_runtime.engine.container import Container
 from container_runtime.errors import Conflict, NotFound
 
@@ -26,6 +26,7 @@ def create(engine: Engine, body: dict[str, Any], name: str | None) -> Container:
     engine.admit()
     unsupported.refuse(body)
     restarts.check_policy(body["HostConfig"])
+    modes.check(body["HostConfig"], engine.find)
     health.check_request(body.get("Healthcheck"))
     image = engine.images.get(body.get("Image") or "")
     chosen = names.check_name(name) if name else names.random_name(engine.names)

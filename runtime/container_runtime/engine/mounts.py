@@ -122,25 +122,35 @@ def asked_mounts(host: Mapping[str, Any]) -> list[Mount]:
     return mounts
 
 
-def _default_mounts(host: Mapping[str, Any], asked: set[str]) -> list[Mount]:
+def _shm(size: int, shm: str) -> Mount:
+    """The shared memory: new, the machine's, or another container's (``modes.Modes``)."""
+    place = "/dev/shm"  # noqa: S108
+    if shm == "machine":
+        return _bind(place, place, readonly=False)
+    if shm != "new":
+        return {"destination": place, "type": "shared", "source": f"{shm}:{place}", "options": []}
+    return {"destination": place, "type": "tmpfs", "source": "shm", "options": shm_options(size)}
+
+
+def _default_mounts(host: Mapping[str, Any], asked: set[str], shm: str) -> list[Mount]:
     privileged = bool(host.get("Privileged"))
     mounts: list[Mount] = []
     for destination, kind, source, options in DEFAULT_MOUNTS:
         if destination not in asked:
             words = [word for word in options if word != "ro"] if privileged else list(options)
             mounts.append({"destination": destination, "type": kind, "source": source, "options": words})
-    if "/dev/shm" not in asked:  # noqa: S108  the container's own
+    if "/dev/shm" not in asked and shm != "none":  # noqa: S108  the container's own
         size = host.get("ShmSize") or DEFAULT_SHM_SIZE
         if size < 0:
             raise InvalidParameter(f"invalid value {size} for HostConfig.ShmSize: it cannot be negative")
-        mounts.append({"destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": shm_options(size)})  # noqa: S108
+        mounts.append(_shm(size, shm))
     return mounts
 
 
-def all_mounts(host: Mapping[str, Any], asked: list[Mount], files: Mapping[str, str]) -> list[Mount]:
+def all_mounts(host: Mapping[str, Any], asked: list[Mount], files: Mapping[str, str], shm: str = "new") -> list[Mount]:
     """Default mounts, then the engine's ``files`` (destination -> source on the host), then what was asked for."""
     places = {one["destination"] for one in asked}
-    mounts = _default_mounts(host, places)
+    mounts = _default_mounts(host, places, shm)
     readonly = bool(host.get("ReadonlyRootfs"))
     mounts += [
         _bind(source, destination, readonly=readonly)

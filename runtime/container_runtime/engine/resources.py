@@ -9,7 +9,7 @@ from container_runtime.errors import InvalidParameter
 from container_runtime.oci.defaults import ALL_CAPABILITIES, DEFAULT_CAPABILITIES, DEFAULT_DEVICE_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from container_runtime.oci.spec import ResourceLimit
 
@@ -92,6 +92,49 @@ def _cpusets(host: Mapping[str, Any]) -> dict[str, str]:
     return section
 
 
+_THROTTLES = {
+    "BlkioDeviceReadBps": "throttleReadBpsDevice",
+    "BlkioDeviceWriteBps": "throttleWriteBpsDevice",
+    "BlkioDeviceReadIOps": "throttleReadIOPSDevice",
+    "BlkioDeviceWriteIOps": "throttleWriteIOPSDevice",
+}
+
+
+def block_io(host: Mapping[str, Any], device: Callable[[str], tuple[str, int, int]] | None) -> dict[str, Any]:
+    """The blockIO section; ``device`` finds a node's type and numbers."""
+    section: dict[str, Any] = {}
+    weight = host.get("BlkioWeight") or 0
+    if weight and not 10 <= weight <= 1000:
+        raise _bad("BlkioWeight", weight, "Range of blkio weight is from 10 to 1000")
+    if weight:
+        section["weight"] = weight
+    for field, key in _THROTTLES.items():
+        for one in host.get(field) or []:
+            path, rate = one.get("Path") or "", one.get("Rate") or 0
+            if device is None or not path.startswith("/") or rate < 0:
+                raise _bad(field, one, "a device's path and a rate are expected")
+            _, major, minor = device(path)
+            section.setdefault(key, []).append({"major": major, "minor": minor, "rate": rate})
+    return section
+
+
+_RULE = re.compile(r"([acb]) ([0-9]+|\*):([0-9]+|\*) ([rwm]{1,3})")
+
+
+def asked_rules(host: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """``DeviceCgroupRules``, each as "c 1:3 rwm"."""
+    found: list[dict[str, Any]] = []
+    for text in host.get("DeviceCgroupRules") or []:
+        match = _RULE.fullmatch(text)
+        if match is None:
+            raise _bad("DeviceCgroupRules", text, "invalid device cgroup rule format")
+        kind, major, minor, access = match.groups()
+        rule: dict[str, Any] = {"allow": True, "type": kind, "access": access}
+        rule |= {name: int(number) for name, number in (("major", major), ("minor", minor)) if number != "*"}
+        found.append(rule)
+    return found
+
+
 def device_rules(host: Mapping[str, Any], devices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Deny all, then what is allowed; ``devices`` are the container's own (type, major, minor, access)."""
     if host.get("Privileged"):
@@ -108,11 +151,15 @@ def device_rules(host: Mapping[str, Any], devices: Sequence[Mapping[str, Any]]) 
         {"allow": True, "type": one["type"], "major": one["major"], "minor": one["minor"], "access": one["access"]}
         for one in devices
     ]
-    return rules
+    return rules + asked_rules(host)
 
 
-def resources(host: Mapping[str, Any], devices: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
-    """The ``linux.resources`` of a HostConfig.
+def resources(
+    host: Mapping[str, Any],
+    devices: Sequence[Mapping[str, Any]] = (),
+    device: Callable[[str], tuple[str, int, int]] | None = None,
+) -> dict[str, Any]:
+    """The ``linux.resources`` of a HostConfig; ``devices`` are its own, ``device`` finds any.
 
     Raises:
         InvalidParameter: a limit that makes no sense.
@@ -125,6 +172,8 @@ def resources(host: Mapping[str, Any], devices: Sequence[Mapping[str, Any]] = ()
     pids = host.get("PidsLimit")
     if pids and pids > 0:
         section["pids"] = {"limit": pids}
+    if block := block_io(host, device):
+        section["blockIO"] = block
     return section
 
 

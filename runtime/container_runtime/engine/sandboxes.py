@@ -35,6 +35,8 @@ def check(engine: Engine, container: Container) -> None:
         engine.networks.get(mode)
     for name in _wanted(container):
         engine.networks.get(name)
+    for link in container.host.get("Links") or []:
+        engine.find(str(link).partition(":")[0])
 
 
 def _wanted(container: Container) -> dict[str, dict[str, Any]]:
@@ -148,13 +150,27 @@ def write_files(engine: Engine, container: Container) -> None:
     own = [(endpoint.address, [container.hostname]) for _, endpoint in endpoints.values()]
     networks = [network for network, _ in endpoints.values()]
     host_address = engine.networks.host_address(networks[0]) if networks else ""
-    extra = [str(entry) for entry in container.host.get("ExtraHosts") or []]
+    extra = [str(entry) for entry in container.host.get("ExtraHosts") or []] + _links(engine, container)
     nameservers = [str(server) for server in container.host.get("Dns") or []]
     nameservers = nameservers or [engine.networks.nameserver(network) for network in networks]
     search = [str(one) for one in container.host.get("DnsSearch") or []]
     _write(container, "hosts", render_hosts(own, host_address, extra))
     _write(container, "hostname", f"{container.hostname}\n")
     _write(container, "resolv.conf", render_resolv_conf(nameservers, search))
+
+
+def _links(engine: Engine, container: Container) -> list[str]:
+    """``--link other:alias`` as lines of the hosts file: the alias, and the other's name, of those that run."""
+    lines: list[str] = []
+    for link in container.host.get("Links") or []:
+        reference, _, alias = str(link).partition(":")
+        other = engine.find(reference)
+        address = _address(engine, other)
+        if address:
+            lines += [
+                f"{name}:{address}" for name in dict.fromkeys([alias.rpartition("/")[2] or other.name, other.name])
+            ]
+    return lines
 
 
 def _write(container: Container, name: str, text: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from container_runtime.engine import resources
+from container_runtime.engine.modes import PRIVATE, Modes
 from container_runtime.engine.mounts import all_mounts, asked_mounts, clean_destination
 from container_runtime.engine.users import ResolvedUser, resolve
 from container_runtime.errors import InvalidParameter, NotImplementedHere
@@ -34,6 +35,7 @@ class Facts:
     """Of the root filesystem, the first at "/"."""
     files: Mapping[str, str] = field(default_factory=dict[str, str])
     """Destination in the container -> file on the host: hosts, hostname, resolv.conf."""
+    modes: Modes = PRIVATE
     network: Namespace | None = field(default_factory=lambda: {"type": "network"})
     """None: the host's network."""
     passwd: bytes | None = None
@@ -214,7 +216,7 @@ def _paths(host: Mapping[str, Any], key: str, default: Sequence[str]) -> list[st
 
 
 def _namespaces(facts: Facts) -> list[Namespace]:
-    namespaces: list[Namespace] = [{"type": kind} for kind in ("mount", "uts", "pid", "ipc", "cgroup")]
+    namespaces: list[Namespace] = [{"type": "mount"}, *facts.modes.namespaces]
     if facts.network is not None:
         namespaces.append(facts.network)
     return namespaces
@@ -234,24 +236,24 @@ def generate(image: Mapping[str, Any], body: Mapping[str, Any], facts: Facts) ->
     privileged = bool(host.get("Privileged"))
     _, seccomp, masked = security(host.get("SecurityOpt"))
     masked = masked and not privileged
-    mounts = all_mounts(host, asked_mounts(host), facts.files)
+    mounts = all_mounts(host, asked_mounts(host), facts.files, facts.modes.shm)
     mounts[:0] = facts.root_mounts
     config: Config = {
         "ociVersion": "1.2.0",
-        "hostname": facts.hostname,
+        "hostname": facts.hostname if {"type": "uts"} in facts.modes.namespaces else "",
         "root": {"path": facts.root_path, "readonly": bool(host.get("ReadonlyRootfs"))},
         "mounts": mounts,
         "process": process(image, body, facts),
         "linux": {
             "namespaces": _namespaces(facts),
-            "resources": resources.resources(host, devices),
+            "resources": resources.resources(host, devices, facts.device),
             "cgroupsPath": facts.cgroups_path,
             # Docker's command sends both lists empty for --security-opt systempaths=unconfined.
             "maskedPaths": _paths(host, "MaskedPaths", MASKED_PATHS if masked else ()),
             "readonlyPaths": _paths(host, "ReadonlyPaths", READONLY_PATHS if masked else ()),
         },
     }
-    if body.get("Domainname"):
+    if body.get("Domainname") and config["hostname"]:
         config["domainname"] = body["Domainname"]
     if devices:
         config["linux"]["devices"] = [

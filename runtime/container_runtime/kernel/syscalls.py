@@ -23,7 +23,14 @@ _NUMBERS = {
     "x86_64": {"pivot_root": 155, "capget": 125, "capset": 126, "seccomp": 317, "bpf": 321, "keyctl": 250},
     "aarch64": {"pivot_root": 41, "capget": 90, "capset": 91, "seccomp": 277, "bpf": 280, "keyctl": 219},
 }
-_SAME_EVERYWHERE = {"pidfd_send_signal": 424, "pidfd_open": 434, "clone3": 435, "openat2": 437}
+_SAME_EVERYWHERE = {
+    "open_tree": 428,
+    "move_mount": 429,
+    "pidfd_send_signal": 424,
+    "pidfd_open": 434,
+    "clone3": 435,
+    "openat2": 437,
+}
 
 MACHINE = os.uname().machine
 
@@ -74,6 +81,8 @@ _pidfd_send_signal = _system_call(_int, _int, _pointer, _unsigned)
 _openat2 = _system_call(_int, _text, _pointer, _size)
 _capset = _system_call(_pointer, _pointer)
 _seccomp = _system_call(_unsigned, _unsigned, _pointer)
+_open_tree = _system_call(_int, _text, _unsigned)
+_move_mount = _system_call(_int, _text, _int, _text, _unsigned)
 _bpf = _system_call(_int, _pointer, _unsigned)
 _keyctl = _system_call(_int, _text, _pointer, _pointer, _pointer)
 _libc.mount.argtypes = [_text, _text, _text, _long, _text]
@@ -116,6 +125,18 @@ def mount(source: str | None, target: str, kind: str | None, flags: int = 0, dat
         None if data is None else os.fsencode(data),
     )
     _check(result, target)
+
+
+def open_tree(path: str) -> int:
+    """open_tree(2) with OPEN_TREE_CLONE: a copy of the mount at ``path``, attached nowhere (Linux 5.2)."""
+    flags = 1 | 0o2000000  # OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC
+    return _check(_open_tree(_number("open_tree"), -100, _encode(path), flags), path)  # AT_FDCWD
+
+
+def move_mount(mount: int, target: int) -> None:
+    """move_mount(2): attach the mount of descriptor ``mount`` on what the descriptor ``target`` is of (Linux 5.2)."""
+    flags = 0x4 | 0x40  # MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH
+    _check(_move_mount(_number("move_mount"), mount, b"", target, b"", flags))
 
 
 def umount(target: str, flags: int = 0) -> None:

@@ -137,6 +137,23 @@ class Child:
             sys.mount(None, where, None, propagation)
         os.close(target)
 
+    def share_mount(self, path: str, namespace: str, source: str) -> None:
+        """The mount at ``source`` of another mount namespace, here too.
+
+        A bind does not reach into another namespace (mount_namespaces(7)), so a copy is made there and attached here.
+        """
+        own = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        other = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
+        sys.setns(other, sys.CLONE_NEWNS)
+        try:
+            copy = sys.open_tree(source)
+        finally:
+            sys.setns(own, sys.CLONE_NEWNS)
+        target = self._target(path, directory=True)
+        sys.move_mount(copy, target)
+        for descriptor in (own, other, copy, target):
+            os.close(descriptor)
+
     def device(self, path: str, kind: str, major: int, minor: int, mode: int, uid: int, gid: int) -> None:
         """mknod(2) below the new /dev."""
         above, _, name = path.rpartition("/")

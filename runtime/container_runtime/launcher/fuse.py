@@ -55,6 +55,10 @@ class Servers:
         config["mounts"] = mounts[1:]
         return True
 
+    def pids(self) -> list[int]:
+        """The pids of the programs."""
+        return [*self._running.values()]
+
     def end(self, identity: str) -> None:
         """The container has gone, or was never made: end its program, if it has one."""
         pid = self._running.pop(identity, None)

@@ -14,12 +14,11 @@ import _signal  # pyright: ignore[reportMissingImports]  the C modules: their wr
 import _socket
 import array
 import errno
-import gc
 import marshal
 import os
 import select
-import sys as python
 
+from container_runtime.cgroups import killing
 from container_runtime.cgroups.manager import Manager
 from container_runtime.kernel import syscalls as sys
 from container_runtime.kernel import userns
@@ -159,9 +158,10 @@ class Launcher:
         program = self._filter(message["seccomp"])
         kind, steps, rest, joined = self._plan(message)
         # A spare that was made before the mount does not have it.
-        spare = None if served else self.nursery.take(kind)
+        parent = operations.cgroup_parent(config["linux"])
+        spare = None if served or parent else self.nursery.take(kind)
         self.last_run = message
-        group = self.manager.create(message["id"], resources) if spare is None else spare.group
+        group = self.manager.create(message["id"], resources, parent) if spare is None else spare.group
         try:
             if spare is not None:
                 order = {
@@ -172,10 +172,13 @@ class Launcher:
                     "process": config["process"],
                 }
                 spare.order(order, stdio)
-                self._watch(Process(message["id"], spare.pidfd, spare.report, group, ""))
-                return
-            entry = entries.Entry(stdio, group.task_files, kind.cgroup_namespace, joined)
-            self._clone(message["id"], kind.flags, group, entry, steps, children.Child(program), config["process"], "")
+                self._watch(Process(message["id"], (spare.pid, spare.pidfd), spare.report, group, ""))
+            else:
+                joined, pids = operations.split_pids(joined)
+                entry = entries.Entry(stdio, group.task_files, kind.cgroup_namespace, joined)
+                child = children.Child(program)
+                self._clone(message["id"], kind.flags, group, entry, steps, child, config["process"], "", pids)
+            self.processes[message["id"]].shared = not kind.flags & sys.CLONE_NEWPID
         except Exception:
             if spare is None:
                 group.remove()
@@ -200,7 +203,8 @@ class Launcher:
             flags,
             cgroup_namespace=operations.has_cgroup_namespace(linux["namespaces"]),
             devices=_resources(message["config"]).get("devices") or [],
-            staged=staged,
+            # A spare cannot be cloned into a pid namespace that is not known yet.
+            staged=[] if operations.split_pids(joined)[1] else staged,
         )
         return kind, steps, rest, joined
 
@@ -225,12 +229,7 @@ class Launcher:
         # All other namespaces of the container at once, by its pidfd; the cgroups before them, since their files are
         # not there any more once the mount namespace is the container's.
         first = entries.Entry(stdio, target.group.task_files, joined=[(target.pidfd, _EXEC_NAMESPACES)])
-        # Only children enter a pid namespace that setns(2) chose, so it is set around the fork and set back.
-        sys.setns(target.pidfd, sys.CLONE_NEWPID)
-        try:
-            self._clone(message["id"], 0, target.group, first, steps, child, process, message["container"])
-        finally:
-            sys.setns(self.own_namespace, sys.CLONE_NEWPID)
+        self._clone(message["id"], 0, target.group, first, steps, child, process, message["container"], target.pidfd)
 
     def _absent(self, linux: dict[str, Any]) -> frozenset[str]:
         """The masked paths that this kernel has not got; asked once for each path, as a kernel does not change."""
@@ -258,11 +257,13 @@ class Launcher:
         child: children.Child,
         process: dict[str, Any],
         container: str,
+        pids: int | str = "",
     ) -> None:
+        """``pids``: the pid namespace to be born in, as a pidfd or a path, where it is neither new nor ours."""
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         into = group.open()
         try:
-            pid, pidfd = sys.clone3(flags, into)
+            pid, pidfd = self._clone_in(pids, flags, into) if pids else sys.clone3(flags, into)
             if pid == 0:
                 entries.run(write_end, first, steps, child, process)
         except OSError:
@@ -272,7 +273,21 @@ class Launcher:
             os.close(write_end)
             if into is not None:
                 os.close(into)
-        self._watch(Process(identity, pidfd, read_end, group, container))
+        self._watch(Process(identity, (pid, pidfd), read_end, group, container))
+
+    def _clone_in(self, pids: int | str, flags: int, into: int | None) -> tuple[int, int]:
+        """Only children enter a pid namespace that setns(2) chose, so it is set around the clone and set back."""
+        descriptor = os.open(pids, os.O_RDONLY | os.O_CLOEXEC) if isinstance(pids, str) else pids
+        pid = -1
+        try:
+            sys.setns(descriptor, sys.CLONE_NEWPID)
+            pid, pidfd = sys.clone3(flags, into)
+            return pid, pidfd
+        finally:
+            if pid != 0:  # the child comes by here too
+                sys.setns(self.own_namespace, sys.CLONE_NEWPID)
+            if isinstance(pids, str):
+                os.close(descriptor)
 
     def _watch(self, process: Process) -> None:
         self.starting += 1
@@ -320,6 +335,9 @@ class Launcher:
             oom = process.group.oom_killed()
         if process.started:
             self.send({"event": "exit", "id": process.identity, "status": status, "signalled": killed, "oom": oom})
+        if process.shared and process.group.directories:
+            killing.end_processes(process.group.directories[0])
+            self._reap_orphans()
         if not process.container:
             process.group.remove()  # after the news, which others wait for
             self.servers.end(process.identity)
@@ -328,6 +346,18 @@ class Launcher:
         step, path, number = (process.error.decode("utf-8", "surrogateescape").split("\0") + ["", ""])[:3]
         # Without a report it was killed before it could write one: by its memory limit, as a rule.
         self.send({"id": process.identity, "error": [step or "start", path, int(number or errno.ENOMEM)]})
+
+    def _reap_orphans(self) -> None:
+        """Children that we did not start: of containers in our own pid namespace, whose parents have gone."""
+        known = {one.pid for one in self.processes.values()} | {*self.nursery.pids(), *self.servers.pids()}
+        while True:
+            try:
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if found is None or found.si_pid in known:
+                return
+            os.waitpid(found.si_pid, 0)
 
     def _forget(self, descriptor: int) -> None:
         self.poll.unregister(descriptor)
@@ -352,20 +382,3 @@ class Launcher:
         self.manager.remove()
         if os.path.isdir(self.run_directory):
             bounds.remove_run(self.run_directory)
-
-
-def main() -> None:
-    """Entry: ``argv`` is the socket's descriptor, the engine's pidfd, the run directory, user and ids (``userns``)."""
-    channel, engine, run_directory = int(python.argv[2]), int(python.argv[3]), python.argv[4]
-    if len(python.argv) > 5:
-        userns.adopt(int(python.argv[5]), int(python.argv[6]))
-    bounds.close_to_children()
-    bounds.own_mounts()
-    for signal in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
-        _signal.signal(signal, _signal.SIG_IGN)  # of a terminal's Ctrl-C: the engine decides
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    launcher = Launcher(channel, engine, run_directory)
-    launcher.send({"event": "ready"})
-    launcher.serve()

@@ -139,6 +139,18 @@ def clone_flags(namespaces: list[dict[str, Any]]) -> tuple[int, list[tuple[str, 
     return flags, joined
 
 
+def split_pids(joined: list[tuple[str, int]]) -> tuple[list[tuple[str, int]], str]:
+    """The namespaces that a process enters itself, and the pid namespace that it has to be born in, if there is one."""
+    pids = next((path for path, flag in joined if flag == sys.CLONE_NEWPID), "")
+    return [one for one in joined if one[1] != sys.CLONE_NEWPID], pids
+
+
+def cgroup_parent(linux: dict[str, Any]) -> str:
+    """The group that was asked for as the parent: only such a path is absolute (config-linux.md, "Cgroups Path")."""
+    path: str = linux.get("cgroupsPath") or ""
+    return path.rpartition("/")[0].strip("/") if path.startswith("/") else ""
+
+
 def has_cgroup_namespace(namespaces: list[dict[str, Any]]) -> bool:
     """Whether a cgroup namespace of its own is asked for."""
     return any(namespace["type"] == "cgroup" and not namespace.get("path") for namespace in namespaces)
@@ -171,7 +183,14 @@ def _shorten(data: str) -> tuple[str, str]:
     return common or "/", ",".join(options)
 
 
+SHARED = "shared"
+"""The type of a mount that is another container's: its source is "mount namespace:path" (not of the OCI spec)."""
+
+
 def _mount_step(entry: dict[str, Any]) -> Step:
+    if entry.get("type") == SHARED:
+        namespace, _, path = entry["source"].partition(":")
+        return ("share_mount", entry["destination"], namespace, path)
     flags, clear, propagations, data = mount_options(entry.get("options") or [])
     kind = entry.get("type") or ("none" if flags & sys.MS_BIND else "")
     return ("mount", entry["destination"], kind, entry.get("source") or kind, flags, clear, data, propagations)

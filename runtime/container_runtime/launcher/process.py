@@ -12,18 +12,32 @@ if TYPE_CHECKING:
 class Process:
     """A container's first process, or one of an exec."""
 
-    __slots__ = ("container", "error", "frozen", "group", "host_pid", "identity", "pidfd", "report", "started")
+    __slots__ = (
+        "container",
+        "error",
+        "frozen",
+        "group",
+        "host_pid",
+        "identity",
+        "pid",
+        "pidfd",
+        "report",
+        "shared",
+        "started",
+    )
 
-    def __init__(self, identity: str, pidfd: int, report: int, group: Group, container: str) -> None:
+    def __init__(self, identity: str, pids: tuple[int, int], report: int, group: Group, container: str) -> None:
+        """``pids``: the pid as the launcher sees it, and the pidfd."""
         self.identity = identity
-        self.pidfd = pidfd
+        self.pid, self.pidfd = pids
         self.report = report
         self.group = group
         self.container = container  # the id of the container that an exec runs in; empty for a container itself
         self.error = b""
-        self.host_pid = _host_pid(pidfd)
+        self.host_pid = _host_pid(self.pidfd)
         self.started = False
         self.frozen = ""  # the file that thaws its group, while it is paused
+        self.shared = False  # whether it has no pid namespace of its own, so that its children may outlive it
 
 
 def _host_pid(pidfd: int) -> int:

@@ -52,7 +52,7 @@ class Kind:
 class Spare:
     """One waiting process: its pidfd, the pipe of its report, and the socket that it takes its order from."""
 
-    __slots__ = ("channel", "group", "kind", "pidfd", "report")
+    __slots__ = ("channel", "group", "kind", "pid", "pidfd", "report")
 
     def __init__(self, kind: Kind, group: Group, stage: str) -> None:
         """Clone it into ``group``, which becomes its own; returns in the caller only."""
@@ -64,8 +64,8 @@ class Spare:
             end.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, _ORDER_LIMIT)
         into = group.open()
         try:
-            pid, self.pidfd = sys.clone3(kind.flags, into)
-            if pid == 0:
+            self.pid, self.pidfd = sys.clone3(kind.flags, into)
+            if self.pid == 0:
                 self.channel.close()
                 _wait_for_order(theirs, write_end, kind, group.task_files, stage)
         except OSError:
@@ -120,6 +120,10 @@ class Nursery:
             spare.discard()
             return None
         return spare
+
+    def pids(self) -> list[int]:
+        """The pid of the one that waits, if there is one."""
+        return [] if self._spare is None else [self._spare.pid]
 
     def prepare(self) -> None:
         """Make one, unless it is there."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from container_runtime.state.rundir import RunDirectory
 
 _BUFFER = 4 << 20  # bytes: several of the largest messages
-_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from container_runtime.launcher.main import main; main()"
+_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from container_runtime.launcher.boot import main; main()"
 
 
 def spawn(run_directory: RunDirectory) -> tuple[socket.socket, int]:
