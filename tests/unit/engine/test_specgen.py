@@ -175,7 +175,7 @@ def test_no_new_privileges():
     ("body", "field"),
     [
         ({"HostConfig": {"PortBindings": {"80/tcp": [{}]}}}, "PortBindings"),
-        ({"HostConfig": {"PidMode": "host"}}, "PidMode"),
+        ({"HostConfig": {"StorageOpt": {"size": "1G"}}}, "StorageOpt"),
     ],
 )
 def test_what_is_not_here_is_refused(body, field):
