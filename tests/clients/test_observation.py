@@ -224,3 +224,16 @@ def test_images_without_a_name_are_pruned(docker, tmp_path):
     assert docker.ok("images", "-q", "test-prune") == ""
     heard = [event["Action"] for event in told(docker, "type=image", f"image={named}")]
     assert heard == ["import", "tag", "untag", "delete"]
+
+
+def test_system_prune(docker):
+    stopped = docker.ok("create", "host", "true")
+    docker.ok("network", "create", "unused")
+    # A filter that no image has: the machine's images without names are not this test's to remove.
+    label = f"label={os.urandom(8).hex()}"
+    assert docker.ok("system", "prune", "-f", "--filter", label) == "Total reclaimed space: 0B"
+    assert docker.ok("ps", "-aq", "--no-trunc") == stopped
+    docker.ok("rm", stopped)
+    docker.ok("network", "rm", "unused")
+    kinds = [event["Type"] for event in told(docker, "event=prune")][-4:]
+    assert kinds == ["container", "network", "image", "builder"]

@@ -35,6 +35,7 @@ TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/events", events.events),
     ("GET", "/system/df", usage.system_df),
     ("POST", "/auth", system.auth),
+    ("POST", "/build/prune", usage.prune_builds),
     ("POST", "/x-pytest-containers/shutdown", system.shutdown),
     ("GET", "/x-pytest-containers/containers/{id}/ports/{port}", containers.forward),
     ("GET", "/containers/json", containers.list_all),
