@@ -215,13 +215,11 @@ async def _import(request: Request) -> None:
     repository, label = request.query.get("repo", ""), request.query.get("tag", "")
     reference = (f"{repository}:{label}" if label else repository) or None  # the command leaves a tag in repo
     read_end, write_end = os.pipe2(os.O_CLOEXEC)
-    images, query = request.engine.images, request.query
+    images, query, changes = request.engine.images, request.query, request.values("changes")
 
     def work() -> Any:
         with os.fdopen(read_end, "rb") as stream:
-            return images.import_tar(
-                stream, reference, query.get("message", ""), [query["changes"]] if query.get("changes") else [], None
-            )
+            return images.import_tar(stream, reference, query.get("message", ""), changes, None)
 
     task = request.engine.behind(asyncio.to_thread(work))
     try:

@@ -27,6 +27,9 @@ _HOST = {
     "UTSMode": _TEXT, "CgroupnsMode": _TEXT, "UsernsMode": _TEXT, "BlkioWeight": _NUMBER, "Annotations": _MAP,
     "Tmpfs": _MAP, "Sysctls": _MAP, "RestartPolicy": _OBJECT, "LogConfig": _OBJECT, "PortBindings": _OBJECT,
 }  # fmt: skip
+_IMAGE = {key: kind for key, kind in _CREATE.items() if key not in {"HostConfig", "NetworkingConfig"}} | {
+    "OnBuild": _LIST, "Shell": _LIST, "ArgsEscaped": _FLAG,
+}  # fmt: skip
 _EXEC = {
     "Cmd": _LIST, "Env": _LIST, "User": _TEXT, "WorkingDir": _TEXT, "Tty": _FLAG, "Privileged": _FLAG,
     "AttachStdin": _FLAG, "AttachStdout": _FLAG, "AttachStderr": _FLAG, "DetachKeys": _TEXT,
@@ -137,6 +140,11 @@ def check_update(body: dict[str, Any]) -> dict[str, Any]:
     checked = check(body, {name: kind for name, kind in _HOST.items() if name in UPDATABLE})
     check(checked.get("RestartPolicy") or {}, _POLICY, "RestartPolicy.")
     return {name: value for name, value in checked.items() if name in UPDATABLE}
+
+
+def check_image_config(body: dict[str, Any]) -> dict[str, Any]:
+    """The configuration that a commit gives its image. Raises as ``check`` does."""
+    return check(body, _IMAGE)
 
 
 def check_exec(body: dict[str, Any]) -> dict[str, Any]:

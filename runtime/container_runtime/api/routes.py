@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from container_runtime.api import (
+    archive,
     containers,
     events,
     execs,
@@ -56,6 +57,12 @@ TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/containers/{id}/logs", streams.logs),
     ("GET", "/containers/{id}/stats", observation.stats),
     ("GET", "/containers/{id}/top", observation.top),
+    ("HEAD", "/containers/{id}/archive", archive.status),
+    ("GET", "/containers/{id}/archive", archive.read),
+    ("PUT", "/containers/{id}/archive", archive.write),
+    ("GET", "/containers/{id}/export", archive.export),
+    ("GET", "/containers/{id}/changes", archive.changes),
+    ("POST", "/commit", archive.commit),
     ("DELETE", "/containers/{id}", containers.remove),
     ("POST", "/containers/{id}/exec", execs.create),
     ("POST", "/exec/{id}/start", execs.start),

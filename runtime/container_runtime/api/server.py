@@ -20,7 +20,7 @@ from container_runtime.api.status import status_of
 from container_runtime.errors import EngineError, InvalidParameter, NotFound, NotModified
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from container_runtime.api.routes import Router
     from container_runtime.engine.core import Engine
@@ -117,10 +117,10 @@ class Request:
 
     # --- the answer -----------------------------------------------------------------------------------------------
 
-    async def answer(self, status: int, value: object = None) -> None:
-        """Answer with JSON, or without a body."""
+    async def answer(self, status: int, value: object = None, extra: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        """Answer with JSON, or without a body; ``extra``: further headers."""
         body = b"" if value is None else json.dumps(value, separators=(",", ":")).encode() + b"\n"
-        headers = [*_COMMON]
+        headers = [*_COMMON, *extra]
         if status not in {204, 304}:
             headers.append((b"Content-Length", str(len(body)).encode()))
         if body:
@@ -142,10 +142,12 @@ class Request:
         pieces.append(self._connection.pack(h11.EndOfMessage()))
         await self._connection.write(b"".join(pieces))
 
-    async def begin_stream(self, content_type: str, status: int = 200) -> None:
-        """Send the headers of an answer of unknown length."""
+    async def begin_stream(
+        self, content_type: str, status: int = 200, extra: Sequence[tuple[bytes, bytes]] = ()
+    ) -> None:
+        """Send the headers of an answer of unknown length; ``extra``: further ones."""
         self.answered = True
-        headers = [*_COMMON, (b"Content-Type", content_type.encode()), (b"Transfer-Encoding", b"chunked")]
+        headers = [*_COMMON, *extra, (b"Content-Type", content_type.encode()), (b"Transfer-Encoding", b"chunked")]
         await self._connection.write(self._connection.pack(h11.Response(status_code=status, headers=headers)))
 
     async def send(self, data: bytes) -> None:

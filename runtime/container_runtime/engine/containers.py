@@ -75,4 +75,4 @@ async def remove(engine: Engine, container: Container, *, force: bool) -> None:
     if not container.removed.done():
         container.removed.set_result(container.exit_code)
     container.publish(engine.events, "destroy")
-    engine.delete_later(container.id, container.directory)
+    engine.delete_later(container)

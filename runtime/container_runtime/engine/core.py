@@ -88,9 +88,14 @@ class Engine:
             traceback.print_exception(error, file=sys.stderr)  # nobody else will hear of it
             sys.stderr.flush()
 
-    def delete_later(self, container_id: str, directory: Any) -> None:
-        """Delete a container's files in a thread."""
-        self.behind(asyncio.to_thread(_delete, self.run.layers / container_id, directory))
+    def delete_later(self, container: Container) -> None:
+        """Delete a container's files in a thread, when nobody has them open any more (``files.session``)."""
+
+        async def delete() -> None:
+            async with container.lock:
+                await asyncio.to_thread(_delete, self.run.layers / container.id, container.directory)
+
+        self.behind(delete())
 
     def _exited(self, identity: str, end: Exit) -> None:
         from container_runtime.engine import execs, running

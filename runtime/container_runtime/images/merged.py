@@ -52,6 +52,26 @@ class MergedView:
                 return None
             return read_regular(found.parent, found.name, limit)
 
+    def names(self, path: str) -> set[str]:
+        """The names in the directory ``path``; none where it is not there, or no directory."""
+        with ExitStack() as stack:
+            found = self._walk(stack, path, follow=False)
+            if found is None or not stat.S_ISDIR(found.status.st_mode):
+                return set()
+            names = {name for part in found.parts for name in os.listdir(f"/proc/self/fd/{part}")}  # noqa: PTH208
+            return {name for name in names if _look(stack, found.parts, name) is not None}
+
+    def attribute(self, path: str, name: str) -> bytes | None:
+        """An extended attribute of ``path``, the last link not followed; None where there is none."""
+        with ExitStack() as stack:
+            found = self._walk(stack, path, follow=False)
+            if found is None:
+                return None
+            try:
+                return os.getxattr(f"/proc/self/fd/{found.parent}/{found.name}", name, follow_symlinks=False)
+            except OSError:
+                return None
+
     def _walk(self, stack: ExitStack, path: str, *, follow: bool) -> _Found | None:
         flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
         root = [_keep(stack, os.open(directory, flags)) for directory in self._directories]

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import IO, TYPE_CHECKING, Any
 
-from container_runtime.errors import Conflict, EngineError, InvalidParameter, NotFound
+from container_runtime.errors import Conflict, EngineError, InvalidParameter, NotFound, NotImplementedHere
 from container_runtime.images import host, host_parts
 from container_runtime.images.content import Content
 from container_runtime.images.files import as_list, as_object, remove_tree, storage_errors
@@ -21,6 +21,8 @@ from container_runtime.kernel import userns
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TypeAlias
+
+    from container_runtime.images.commit import Origin
 
     _Answers: TypeAlias = list[dict[str, str]]  # the class has a method of that name
 
@@ -166,6 +168,20 @@ class ImageStore:
 
         name = self._new_name(reference) if reference else None
         return self.get(import_tar(self._content, stream, name, message=message, changes=changes, platform=platform))
+
+    def commit(
+        self, base: Image, stream: IO[bytes] | None, config: dict[str, Any], origin: Origin, reference: str | None
+    ) -> Image:
+        """Make an image of ``base`` and what was changed above it; see ``commit.commit``."""
+        from container_runtime.images.commit import commit
+
+        if base.id == self._host.id:
+            raise NotImplementedHere(
+                "a container of image host cannot be committed: its base is this machine itself, which no layer can "
+                "be stored above; use docker export, or an image of another base"
+            )
+        name = self._new_name(reference) if reference else None
+        return self.get(commit(self._content, base, stream, config, origin, name))
 
     def tag(self, source: str, reference: str) -> None:
         """Give the image ``source`` the further name ``reference``, taking it from whatever had it.

@@ -41,12 +41,11 @@ class _Member(tarfile.TarInfo):
         return super()._proc_member(archive)  # type: ignore[misc]
 
 
-class HashingReader(io.RawIOBase):
-    """Counts and hashes (SHA-256) what is read through it, and stops at ``limit`` bytes."""
+class CountingReader(io.RawIOBase):
+    """Counts what is read through it, and stops at ``limit`` bytes."""
 
     def __init__(self, source: IO[bytes], limit: int = MAX_LAYER_BYTES) -> None:
         self._source = source
-        self._hash = hashlib.sha256()
         self._limit = limit
         self.size = 0
 
@@ -71,6 +70,19 @@ class HashingReader(io.RawIOBase):
         self.size += len(data)
         if self.size > self._limit:
             raise BadArchive(f"it has more than {self._limit >> 30} GiB when unpacked")
+        return data
+
+
+class HashingReader(CountingReader):
+    """Counts and hashes (SHA-256) what is read through it."""
+
+    def __init__(self, source: IO[bytes], limit: int = MAX_LAYER_BYTES) -> None:
+        super().__init__(source, limit)
+        self._hash = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        """As CountingReader's."""
+        data = super().read(size)
         self._hash.update(data)
         return data
 
@@ -81,17 +93,19 @@ class HashingReader(io.RawIOBase):
         return "sha256:" + self._hash.hexdigest()
 
 
-class _Prefixed(io.RawIOBase):
-    """A stream of which the first bytes have been read already."""
+class Prefixed(io.RawIOBase):
+    """A stream of which the first bytes, ``head``, have been read already."""
 
     def __init__(self, head: bytes, rest: IO[bytes]) -> None:
         self._head = head
         self._rest = rest
 
     def readable(self) -> bool:
+        """Always."""
         return True
 
     def read(self, size: int = -1) -> bytes:
+        """At most ``size`` bytes."""
         if not self._head:
             return self._rest.read(size)
         if size < 0:
@@ -109,7 +123,7 @@ def decompress(stream: IO[bytes]) -> IO[bytes]:
     head = b""
     while len(head) < _MAGIC_BYTES and (more := stream.read(_MAGIC_BYTES - len(head))):
         head += more
-    whole = cast("IO[bytes]", _Prefixed(head, stream))
+    whole = cast("IO[bytes]", Prefixed(head, stream))
     if head.startswith(b"\x1f\x8b"):
         import gzip
 
@@ -132,7 +146,7 @@ def decompress(stream: IO[bytes]) -> IO[bytes]:
 
 
 @contextmanager
-def open_archive(reader: HashingReader) -> Generator[Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]]:
+def open_archive(reader: CountingReader) -> Generator[Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]]:
     """The entries of the archive, in order; the content of each can be read only before the next is asked for.
 
     Raises:

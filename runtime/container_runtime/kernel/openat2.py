@@ -70,6 +70,13 @@ class Root:
         """Open ``path``, which is trusted; OSError where it is not a directory."""
         self.descriptor = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
+    @classmethod
+    def of(cls, descriptor: int) -> Self:
+        """With a directory's descriptor, which is then this object's."""
+        root = cls.__new__(cls)
+        root.descriptor = descriptor
+        return root
+
     def __enter__(self) -> Self:
         return self
 

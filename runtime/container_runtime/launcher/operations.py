@@ -261,6 +261,12 @@ def identity_steps(process: dict[str, Any], *, seccomp: bool) -> list[Step]:
     return steps
 
 
+def root_steps(config: dict[str, Any], kinds: frozenset[str]) -> list[Step]:
+    """The root, and those mounts that are of these types: for work on the files of what does not run."""
+    mounts = [entry for entry in config.get("mounts") or [] if entry.get("type") in kinds]
+    return _root_steps(config) + [_mount_step(entry) for entry in mounts if entry["destination"] != "/"]
+
+
 def compile_container(
     config: dict[str, Any], *, seccomp: bool, absent: frozenset[str] = frozenset(), own_users: int = 0
 ) -> list[Step]:

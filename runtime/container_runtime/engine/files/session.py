@@ -1,0 +1,94 @@
+"""Access to a container's files for the time of a block: nothing else starts it meanwhile, and nothing is left."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from container_runtime.engine import bundle, lifecycle
+from container_runtime.engine.files import view
+from container_runtime.engine.files.transfer import in_thread, uncancelled
+from container_runtime.errors import Conflict, EngineError
+from container_runtime.state.roots import PROGRAM
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from container_runtime.engine.container import Container
+    from container_runtime.engine.core import Engine
+    from container_runtime.engine.files.view import Plan, View
+
+
+@asynccontextmanager
+async def opened(engine: Engine, container: Container, *, bare: bool = False) -> AsyncGenerator[View]:
+    """The files of ``container``; ``bare``: its root filesystem without what is mounted in it.
+
+    One that does not run is not started, nor removed from the disk, before the block has ended.
+
+    Raises:
+        Conflict: it is being removed.
+        EngineError: its files cannot be reached; the message says why.
+    """
+    engine.admit()
+    async with AsyncExitStack() as stack:
+        found = await _running(engine, container, bare=bare)
+        if found is None:
+            await stack.enter_async_context(container.lock)
+            found = await _running(engine, container, bare=bare)  # started while we waited
+        if found is None:
+            if container.state in {lifecycle.REMOVING, lifecycle.DEAD}:
+                raise Conflict(f"container {container.id} is being removed: its files cannot be reached any more")
+            found = await _stopped(engine, container, bare=bare)
+        try:
+            yield found
+        finally:
+            await uncancelled(in_thread(found.close))  # unmounting writes what was kept in memory
+
+
+async def _running(engine: Engine, container: Container, *, bare: bool) -> View | None:
+    """The files of one that runs; None where it does not, or has just ended."""
+    pid = container.pid
+    if not pid:
+        return None
+    parts = [destination for destination, _ in engine.images.parts(container.image)]
+    kept = frozenset(place.destination for place in view.places(engine, container))
+    try:
+        return await _opened(in_thread(lambda: view.open_running(pid, parts, kept, bare=bare)))
+    except (FileNotFoundError, ProcessLookupError):
+        await asyncio.shield(container.ended)  # the news of its end is on the way
+        return None
+    except OSError as error:
+        raise _refused(container, error) from None
+
+
+async def _stopped(engine: Engine, container: Container, *, bare: bool) -> View:
+    if engine.run.strategy == PROGRAM:
+        raise Conflict(
+            f"container {container.name} does not run: its files are served by {PROGRAM} here, and only while it does; "
+            "start it first"
+        )
+    await bundle.prepare_layers(engine, container)
+    plan = view.plan(engine, container, bare=bare)
+    try:
+        return await _opened(in_thread(lambda: view.open_stopped(plan)))
+    except OSError as error:
+        raise _refused(container, error) from None
+
+
+def _refused(container: Container, error: OSError) -> EngineError:
+    reason = f"{error.strerror}: {error.filename}" if error.filename else f"{error.strerror}"
+    return EngineError(f"cannot open the files of container {container.name}: {reason}")
+
+
+async def _opened(opening: asyncio.Future[View]) -> View:
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close)
+        raise
+
+
+def _close(opening: asyncio.Future[View]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()

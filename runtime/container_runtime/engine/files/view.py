@@ -1,0 +1,155 @@
+"""A container's files as one directory, whether it runs or not, in a mount namespace of the engine's own.
+
+Of a running one it is a copy of the container's own namespace, so that volumes, binds and tmpfs are there as the
+container sees them; of another one its root is mounted for the time. The kernel's own filesystems are left out in both
+cases, as Docker does it: nobody wants to copy /proc.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from container_runtime.engine import bundle, roots
+from container_runtime.kernel import mountspace
+from container_runtime.kernel.openat2 import Root
+from container_runtime.launcher import operations
+from container_runtime.launcher.child import Child
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from container_runtime.engine.container import Container
+    from container_runtime.engine.core import Engine
+    from container_runtime.kernel.mountspace import MountPoint, Space
+
+_OF_THE_KERNEL = ("/proc", "/sys", "/dev")
+_KINDS = frozenset({"overlay", "bind", "tmpfs"})
+
+
+class Place(NamedTuple):
+    """Something that is mounted in a container because somebody asked for it: where, and whether it is read-only."""
+
+    destination: str
+    readonly: bool
+
+
+class Plan(NamedTuple):
+    """What is needed to open a container's files, gathered on the event loop."""
+
+    config: Any
+    works: Sequence[Path]
+    """Work directories of the overlays, which are for one mount each."""
+
+
+class View:
+    """The open root directory of a container; ``close`` unmounts what was mounted for it."""
+
+    def __init__(self, descriptors: tuple[int, int], works: Sequence[Path] = ()) -> None:
+        """``descriptors``: of the root and of the mount namespace, as ``mountspace.build`` gives them."""
+        self.root = Root.of(descriptors[0])
+        self._namespace = descriptors[1]
+        self._works = works
+
+    def close(self) -> None:
+        """Give it up; nobody may use its root any more."""
+        os.close(self.root.descriptor)
+        os.close(self._namespace)
+        for work in self._works:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def plan(engine: Engine, container: Container, *, bare: bool) -> Plan:
+    """What ``open_stopped`` needs: config.json with no more mounts than are wanted, and work directories of its own.
+
+    ``bare``: the root filesystem alone.
+
+    Raises:
+        InvalidParameter: the container could not be started either.
+    """
+    config = bundle.generate(engine, container)
+    works: list[Path] = []
+    mounts: list[Any] = []
+    for mount in config["mounts"]:
+        if mount["type"] == "overlay":
+            work = roots.layer(engine, container, mount["destination"]) / f"files-{os.urandom(4).hex()}"
+            options = [one for one in mount["options"] if not one.startswith("workdir=")]
+            mounts.append({**mount, "options": [*options, f"workdir={work}"]})
+            works.append(work)
+        elif not bare and _is_wanted(mount, container):
+            mounts.append(mount)
+    return Plan({**config, "mounts": mounts}, works)
+
+
+def _is_own(mount: Any, container: Container) -> bool:
+    """Whether it is one of the engine's files, /etc/hosts and the like."""
+    return mount["type"] == "bind" and mount["source"].startswith(f"{container.directory}/")
+
+
+def _is_wanted(mount: Any, container: Container) -> bool:
+    """Not what is the kernel's; and of the engine's own files only those that a start has made."""
+    if mount["destination"] in {"/dev", "/dev/shm"} or mount["type"] not in _KINDS:  # noqa: S108  the container's own
+        return False
+    return not _is_own(mount, container) or Path(mount["source"]).exists()
+
+
+def places(engine: Engine, container: Container) -> list[Place]:
+    """The binds and volumes of a container, the innermost first; see ``Place``."""
+    own = {one["Target"] for one in container.host.get("Mounts") or [] if one.get("Type") == "tmpfs"}
+    found = [
+        Place(mount["destination"], "ro" in (mount.get("options") or ()))
+        for mount in bundle.generate(engine, container)["mounts"]
+        if (mount["type"] == "bind" and not _is_own(mount, container)) or mount["destination"] in own
+    ]
+    return sorted(found, key=lambda one: -len(one.destination))
+
+
+def open_running(pid: int, parts: Sequence[str], kept: frozenset[str], *, bare: bool) -> View:
+    """Of a running container. ``bare``: its root filesystem alone; ``kept``: what is no mount of the kernel's own.
+
+    Raises:
+        ProcessLookupError, FileNotFoundError: it has ended meanwhile.
+        OSError: the kernel refused.
+    """
+
+    def strip(space: Space) -> str:
+        space.detach(lambda mount: _is_unwanted(mount, parts, kept, bare=bare))
+        return "/"
+
+    namespace = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return View(mountspace.build(strip, namespace))
+    finally:
+        os.close(namespace)
+
+
+def _is_unwanted(mount: MountPoint, parts: Sequence[str], kept: frozenset[str], *, bare: bool) -> bool:
+    if mount.path == "/" or (mount.path in parts and mount.kind == "overlay"):
+        return False
+    return bare or (mount.path in _OF_THE_KERNEL and mount.path not in kept)
+
+
+def open_stopped(chosen: Plan) -> View:
+    """Of a container that does not run and is not started meanwhile, and whose layers are there.
+
+    Raises:
+        OSError: the kernel refused, or the source of a bind is not there.
+    """
+
+    def mount(_: Space) -> str:
+        child = Child(b"")
+        for name, *arguments in operations.root_steps(chosen.config, _KINDS):
+            getattr(child, name)(*arguments)
+        os.close(child.root)
+        return chosen.config["root"]["path"]
+
+    try:
+        for work in chosen.works:
+            work.mkdir(mode=0o755)
+        return View(mountspace.build(mount), chosen.works)
+    except BaseException:
+        for work in chosen.works:
+            shutil.rmtree(work, ignore_errors=True)
+        raise
