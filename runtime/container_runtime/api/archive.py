@@ -95,6 +95,7 @@ async def commit(request: Request) -> None:
         author=request.query.get("author") or "",
         changes=request.lists.get("changes", []),
         config=config,
+        pause=request.flag("pause", default=True),
     )
     image = await committing.commit(request.engine, one, wish)
     await request.answer(201, {"Id": image.id})

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import os
 import threading
+from contextlib import asynccontextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
+from container_runtime.engine import lifecycle, pausing
 from container_runtime.engine.files import changes
 from container_runtime.engine.files.packing import Packer
 from container_runtime.engine.files.session import opened
@@ -16,7 +18,7 @@ from container_runtime.images.changes import apply_changes
 from container_runtime.images.commit import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
     from container_runtime.engine.container import Container
     from container_runtime.engine.core import Engine
@@ -38,6 +40,8 @@ class Wish(NamedTuple):
     """Dockerfile instructions."""
     config: Mapping[str, Any]
     """Members of the image's configuration, types already checked."""
+    pause: bool = True
+    """Whether its processes stand still meanwhile, where they can be made to."""
 
 
 def merge(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,8 +97,8 @@ async def commit(engine: Engine, container: Container, wish: Wish) -> Image:
     origin = Origin(
         wish.author, wish.comment, " ".join(container.body.get("Cmd") or container.image.config.get("Cmd") or [])
     )
-    chosen = changes.parts(engine, container)
-    async with opened(engine, container, bare=True) as found:
+    async with _paused(engine, container, wanted=wish.pause), opened(engine, container, bare=True) as found:
+        chosen = changes.parts(engine, container)
 
         def work() -> Image:
             different = changes.compare(chosen)
@@ -112,6 +116,22 @@ async def commit(engine: Engine, container: Container, wish: Wish) -> Image:
     name = image.repo_tags[0] if wish.reference and image.repo_tags else ""
     container.publish(engine.events, "commit", comment=wish.comment, imageID=image.id, imageRef=name)
     return image
+
+
+@asynccontextmanager
+async def _paused(engine: Engine, container: Container, *, wanted: bool) -> AsyncGenerator[None]:
+    """Where a user has no freezer, or the container ends meanwhile, it is done without: so does moby."""
+    paused = False
+    if wanted and container.state == lifecycle.RUNNING:
+        with suppress(EngineError):
+            await pausing.pause(engine, container)
+            paused = True
+    try:
+        yield
+    finally:
+        if paused:
+            with suppress(EngineError):
+                await pausing.unpause(engine, container)
 
 
 def _pack(packer: Packer, root: int, different: Sequence[Change]) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from container_runtime.engine.container import Container
     from container_runtime.engine.core import Engine
-    from container_runtime.engine.files.view import Plan, View
+    from container_runtime.engine.files.view import View
 
 
 @asynccontextmanager
