@@ -93,7 +93,7 @@ async def commit(request: Request) -> None:
         reference=f"{repository}:{tag}" if repository and tag else repository or None,
         comment=request.query.get("comment") or "",
         author=request.query.get("author") or "",
-        changes=request.lists.get("changes", []),
+        changes=request.values("changes"),
         config=config,
         pause=request.flag("pause", default=True),
     )
