@@ -14,14 +14,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import api_cases, engines, image, processes, pytest_cases, report
+from benchmarks import api_cases, engines, image, processes, pytest_cases, report, stream_cases
 from benchmarks.measure import OURS, USER, Work, interleave, timed
 from pytest_containers.client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PARTS = ("launcher", "api", "many", "ready", "pytest")
+PARTS = ("launcher", "api", "streams", "many", "ready", "pytest")
 
 
 def engine_ready(directory: Path, user: engines.User | None = None) -> float:
@@ -48,7 +48,7 @@ def measure(args: argparse.Namespace, directory: Path) -> list[Work]:
         peers = stack.enter_context(engines.peers_root()) if args.peers and "launcher" in args.parts else None
         if "launcher" in args.parts:
             works += processes.measure(tree, archive, peers, args.rounds)
-        if {"api", "many"} & set(args.parts):
+        if {"api", "streams", "many"} & set(args.parts):
             works += _engines(args, directory, archive)
         if "ready" in args.parts:
             targets = {OURS: lambda: engine_ready(directory)}
@@ -71,6 +71,8 @@ def _engines(args: argparse.Namespace, directory: Path, archive: Path) -> list[W
             running.append(stack.enter_context(engines.docker(url, archive)))
         if "api" in args.parts:
             works += api_cases.measure(running, processes.floor, args.rounds)
+        if "streams" in args.parts:
+            works += stream_cases.measure(running, args.rounds)
         if "many" in args.parts:
             works += api_cases.measure_many(running, min(args.rounds, 3))
     return works
