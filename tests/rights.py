@@ -39,8 +39,12 @@ RIGHTS = {
     "root": "the test itself becomes another user, or drops capabilities",
     "limits": "no control group is delegated to this user",
     "fuse": "/dev/fuse is for root alone on this machine",
+    "tun": "/dev/net/tun is for root alone on this machine",
     "other-users": "this user has no subordinate ids, so that containers have one user",
 }
+
+
+_DEVICES = {"fuse": "/dev/fuse", "tun": "/dev/net/tun"}
 
 
 @functools.cache
@@ -50,8 +54,8 @@ def has(right: str) -> bool:
         return not ROOT
     if ROOT or right == "root":
         return ROOT
-    if right == "fuse":
-        return os.access("/dev/fuse", os.R_OK | os.W_OK)
+    if right in _DEVICES:
+        return os.access(_DEVICES[right], os.R_OK | os.W_OK)
     if right == "limits":
         return bool(detect().v1 or detect().v2)
     return userns.subordinate_ranges(os.geteuid()) is not None and shutil.which("newuidmap") is not None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from container_runtime.engine.events import Bus
 from container_runtime.errors import EngineError, InvalidParameter, NotFound, Unavailable
 from container_runtime.images.store import ImageStore
+from container_runtime.network import tap
 from container_runtime.network.manager import NetworkManager
 from container_runtime.state.paths import data_home
 from container_runtime.state.rundir import remove_tree
@@ -24,11 +25,14 @@ if TYPE_CHECKING:
 class Engine:
     """One engine. ``containers`` and ``execs`` act on it; ``api`` translates."""
 
-    def __init__(self, run: RunDirectory, launcher: Launcher, networks: NetworkManager) -> None:
-        """All three were made by ``start``."""
+    def __init__(
+        self, run: RunDirectory, launcher: Launcher, networks: NetworkManager, outside: tap.Tap | None
+    ) -> None:
+        """All were made by ``start``."""
         self.run = run
         self.launcher = launcher
         self.networks = networks
+        self._outside = outside
         self.images = ImageStore(data_home())
         self.events = Bus()
         self.containers: dict[str, Container] = {}
@@ -46,7 +50,13 @@ class Engine:
     @classmethod
     async def start(cls, run: RunDirectory, launcher: Launcher) -> Engine:
         """Make the networks, and be ready."""
-        return cls(run, launcher, await NetworkManager.start(run))
+        networks = await NetworkManager.start(run)
+        try:
+            outside = await tap.attach(networks.backbone, launcher.attach)
+        except BaseException:
+            await networks.close()
+            raise
+        return cls(run, launcher, networks, outside)
 
     def find(self, reference: str) -> Container:
         """By id, name (with or without a slash), or an id's beginning that only one has.
@@ -130,6 +140,8 @@ class Engine:
         for container in self.containers.values():
             container.restarts.give_up()
             health.stop(container)
+        if self._outside is not None:
+            self._outside.close()
         await self.launcher.close()
         for container in [*self.containers.values()]:
             for pipe in container.outputs:

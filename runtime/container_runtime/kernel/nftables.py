@@ -29,11 +29,12 @@ _NEWTABLE, _NEWCHAIN, _NEWRULE = 0, 3, 6
 _REQUEST, _ACK, _CREATE, _APPEND = 0x1, 0x4, 0x400, 0x800
 _NESTED = 0x8000
 _REGISTER = 1  # NFT_REG_1
-_IIFNAME, _L4PROTO = 6, 16  # NFT_META_*
+_IIFNAME, _OIFNAME, _L4PROTO = 6, 7, 16  # NFT_META_*
 _NETWORK_HEADER, _DADDR_OFFSET = 1, 16  # NFT_PAYLOAD_NETWORK_HEADER; RFC 791: destination
 _FIB_ADDRTYPE, _FIB_DADDR, _RTN_LOCAL = 3, 2, 2
 _VERDICT_RETURN = -5  # NFT_RETURN
-_DSTNAT_PRIORITY = -100
+_DSTNAT_PRIORITY, _SRCNAT_PRIORITY = -100, 100
+_POSTROUTING = 4  # NF_INET_POST_ROUTING
 _TCP = 6
 
 
@@ -120,14 +121,16 @@ def _redirected(port: int) -> bytes:
     )
 
 
-def _batch(rules: list[bytes]) -> bytes:
-    hook = _nest(4, _number(1, 0), _number(2, _DSTNAT_PRIORITY))
-    chain = _text(1, TABLE) + _text(3, CHAIN) + hook + _number(5, 1) + _text(7, "nat")
+def _batch(rules: list[bytes], place: tuple[str, int, int] = (CHAIN, 0, _DSTNAT_PRIORITY)) -> bytes:
+    """Rules of one chain; ``place``: its name, hook and priority."""
+    name, number, priority = place
+    hook = _nest(4, _number(1, number), _number(2, priority))
+    chain = _text(1, TABLE) + _text(3, name) + hook + _number(5, 1) + _text(7, "nat")
     flags = _REQUEST | _ACK | _CREATE
     messages = [_boundary(_BATCH_BEGIN, 1), _message(_NEWTABLE, 2, flags, _text(1, TABLE))]
     messages.append(_message(_NEWCHAIN, 3, flags, chain))
     for number, rule in enumerate(rules):
-        body = _text(1, TABLE) + _text(2, CHAIN) + _nest(4, rule)
+        body = _text(1, TABLE) + _text(2, name) + _nest(4, rule)
         messages.append(_message(_NEWRULE, 4 + number, flags | _APPEND, body))
     messages.append(_boundary(_BATCH_END, 4 + len(rules)))
     return b"".join(messages)
@@ -160,6 +163,17 @@ def install(batch: bytes, messages: int) -> None:
 def redirect(base: str, prefix: int, uplink: str, port: int) -> None:
     """Load the ruleset into the calling thread's network namespace."""
     install(ruleset(base, prefix, uplink, port), 6)
+
+
+def redirect_to(address: str, port: int) -> None:
+    """Redirect TCP that arrives in the calling thread's network namespace for ``address``."""
+    install(_batch([_destination_in(address, 32) + _redirected(port)]), 3)
+
+
+def masquerade(interface: str) -> None:
+    """Give what leaves the calling thread's network namespace by ``interface`` that one's address."""
+    rule = _meta(_OIFNAME) + _equals(interface.encode().ljust(16, b"\0")) + _expression("masq")
+    install(_batch([rule], ("leaving", _POSTROUTING, _SRCNAT_PRIORITY)), 3)
 
 
 def redirect_all(port: int) -> None:

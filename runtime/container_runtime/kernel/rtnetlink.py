@@ -22,6 +22,7 @@ _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_TABLE = 1, 4, 5, 15
 _FRA_IIFNAME, _FRA_PRIORITY, _FRA_TABLE = 3, 6, 15
 _NESTED = 0x8000
+_RTMGRP_IPV4_ROUTE = 0x40  # linux/rtnetlink.h
 _IFF_UP = 1
 _RTN_UNICAST, _RTN_UNREACHABLE, _RTNH_F_ONLINK = 1, 7, 4
 _RT_TABLE_MAIN, _RTPROT_STATIC, _SCOPE_UNIVERSE, _SCOPE_LINK = 254, 4, 0, 253
@@ -205,6 +206,19 @@ class Netlink:
                 if kind == _RTA_DST and prefix:
                     networks.append((int.from_bytes(value[:4], "big"), prefix))
         return networks
+
+
+def route_news() -> socket.socket:
+    """A socket that becomes readable when IPv4 routes of the calling thread's namespace change."""
+    channel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+    channel.bind((0, _RTMGRP_IPV4_ROUTE))
+    channel.setblocking(False)
+    return channel
+
+
+def is_default_route(news: bytes) -> bool:
+    """Whether messages of ``route_news`` tell of a new default route."""
+    return any(kind == _NEWROUTE and payload[1] == 0 for kind, _, payload in _messages(news))
 
 
 def _messages(data: bytes) -> list[tuple[int, int, bytes]]:

@@ -198,6 +198,14 @@ def pidfd_open(pid: int) -> int:
     return _check(_pidfd_open(_number("pidfd_open"), pid, 0))
 
 
+def pid_of(pidfd: int) -> int:
+    """The pid as /proc shows it, which belongs to the namespace of whoever mounted it; -1 where there is none."""
+    descriptor = os.open(f"/proc/self/fdinfo/{pidfd}", os.O_RDONLY | os.O_CLOEXEC)
+    text = os.read(descriptor, 4096).decode()
+    os.close(descriptor)
+    return next((int(line[4:]) for line in text.splitlines() if line.startswith("Pid:")), -1)
+
+
 def pidfd_send_signal(pidfd: int, signal: int) -> None:
     """pidfd_send_signal(2). ProcessLookupError where the process has been reaped."""
     _check(_pidfd_send_signal(_number("pidfd_send_signal"), pidfd, signal, None, 0))

@@ -147,6 +147,10 @@ class Launcher:
 
     kill_exec = kill
 
+    async def attach(self, words: list[str], namespace: int) -> int:
+        """Start a program for a network namespace (``outside``); returns its pid."""
+        return (await self._ask("attach", {"do": "attach", "id": "attach", "words": words}, (namespace,)))["pid"]
+
     async def close(self) -> None:
         """Kill everything; returns when all processes have died and their cgroups are gone."""
         self._closing = True

@@ -22,7 +22,7 @@ from container_runtime.cgroups import killing
 from container_runtime.cgroups.manager import Manager
 from container_runtime.kernel import syscalls as sys
 from container_runtime.kernel import userns
-from container_runtime.launcher import bounds, control, operations
+from container_runtime.launcher import bounds, control, operations, outside
 from container_runtime.launcher import child as children
 from container_runtime.launcher import entry as entries
 from container_runtime.launcher.fuse import Servers
@@ -133,6 +133,9 @@ class Launcher:
             self.do_run(message, descriptors)
         elif message["do"] == "exec":
             self.do_exec(message, descriptors)
+        elif message["do"] == "attach":
+            pid = outside.attach(self.run_directory, message["words"], descriptors[0])
+            self.send({"id": message["id"], "pid": pid})
         else:
             self.send({"id": message["id"], **control.CONTROLS[message["do"]](self.manager, self.processes, message)})
 

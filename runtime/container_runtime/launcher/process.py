@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from container_runtime.kernel import syscalls as sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,15 +34,7 @@ class Process:
         self.group = group
         self.container = container  # the id of the container that an exec runs in; empty for a container itself
         self.error = b""
-        self.host_pid = _host_pid(self.pidfd)
+        self.host_pid = sys.pid_of(self.pidfd)
         self.started = False
         self.frozen = ""  # the file that thaws its group, while it is paused
         self.shared = False  # whether it has no pid namespace of its own, so that its children may outlive it
-
-
-def _host_pid(pidfd: int) -> int:
-    """The pid as /proc shows it, which belongs to the namespace of whoever mounted it: the engine's."""
-    descriptor = os.open(f"/proc/self/fdinfo/{pidfd}", os.O_RDONLY | os.O_CLOEXEC)
-    text = os.read(descriptor, 4096).decode()
-    os.close(descriptor)
-    return next((int(line[4:]) for line in text.splitlines() if line.startswith("Pid:")), -1)

@@ -38,8 +38,11 @@ def original_destination(connection: socket.socket) -> tuple[str, int]:
 class Egress:
     """The listener, and the connections that it carries."""
 
-    def __init__(self, backbone: Backbone, allowed: Callable[[str, str], bool]) -> None:
-        """Make the redirection and listen; ``allowed`` is asked with the addresses of container and destination."""
+    def __init__(self, backbone: Backbone, allowed: Callable[[str, str], bool], *, machine_only: bool = False) -> None:
+        """Make the redirection and listen; ``allowed`` is asked with the addresses of container and destination.
+
+        ``machine_only``: what goes to an ordinary user's machine itself, while ``tap`` carries the rest.
+        """
         self._allowed = allowed
         self._machine = backbone.machine_address
         if backbone.outer < 0:
@@ -47,6 +50,8 @@ class Egress:
             namespaces.inside(
                 backbone.namespace, lambda: nftables.redirect(pool.address(0), pool.prefix, "uplink", PORT)
             )
+        elif machine_only:
+            namespaces.inside(backbone.outer, lambda: nftables.redirect_to(self._machine, PORT))
         else:  # in the stand-in for the machine, whatever arrives: what is for the machine too
             namespaces.inside(backbone.outer, lambda: nftables.redirect_all(PORT))
         self._listener = backbone.listen("0.0.0.0", PORT, socket.SOCK_STREAM, outside=True)  # noqa: S104  our own

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from container_runtime.errors import Conflict, Forbidden, InvalidParameter, NotFound
-from container_runtime.network import pools
+from container_runtime.network import pools, tap
 from container_runtime.network.backbone import Backbone
 from container_runtime.network.dns import NameServer
 from container_runtime.network.egress import Egress
@@ -37,7 +37,12 @@ class NetworkManager:
     """All networks of an engine. Made by ``start``; its methods block for a millisecond or two at most."""
 
     def __init__(self, pool: str = pools.DEFAULT_POOL) -> None:
-        """Make the engine's namespace and the predefined networks; ``pool`` is the subnet that addresses come from."""
+        """Make the engine's namespace and the predefined networks; ``pool`` is the subnet that addresses come from.
+
+        Raises:
+            EngineError: the way to the outside that was asked for (``tap``) is not there.
+        """
+        way = tap.wanted()
         self.backbone = Backbone(pools.parse_subnet(pool))
         self.sandboxes: dict[str, Sandbox] = {}
         self._networks: dict[str, Network] = {}
@@ -52,7 +57,7 @@ class NetworkManager:
         self._spare = SpareSandbox(self._wire_spare, self._bury)
         self._servers: dict[str, NameServer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._egress = Egress(self.backbone, self._may_leave)
+        self._egress = Egress(self.backbone, self._may_leave, machine_only=way != tap.RELAY)
         self.forwards = Forwards(self.backbone) if self.backbone.outer >= 0 else None
         """None where the machine reaches containers by their addresses."""
         for name, driver in _PREDEFINED.items():
