@@ -1,0 +1,16 @@
+"""The container that a test holds."""
+
+from __future__ import annotations
+
+from pytest_containers.handle.execs import ExecResult, Execs
+from pytest_containers.handle.life import Life
+
+__all__ = ["Container", "ExecResult"]
+
+
+class Container(Life, Execs):
+    """One container, real and isolated.
+
+    ``host``, ``port`` and ``url`` serve the test process, ``address`` serves other containers. Every method raises
+    ContainerError where the engine cannot do it.
+    """

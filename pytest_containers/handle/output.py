@@ -1,0 +1,59 @@
+"""What a container writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_containers.client.errors import ClientError
+from pytest_containers.errors import ContainerError, translated
+from pytest_containers.handle.base import Handle
+
+if TYPE_CHECKING:
+    from pytest_containers.client.containers import LogStream
+
+
+class Output(Handle):
+    """Its logs, so far and as they come."""
+
+    def logs(self, *, stdout: bool = True, stderr: bool = True, tail: int | None = None) -> str:
+        """What it wrote so far, in the order of writing; ``tail``: only the last lines."""
+        __tracebackhide__ = True
+        parts: list[bytes] = []
+        with (
+            translated(f"cannot read the output of container {self._what}"),
+            self._client.containers.follow(
+                self.id, stdout=stdout, stderr=stderr, tail="all" if tail is None else tail, follow=False
+            ) as stream,
+        ):
+            parts.extend(data for _, data in stream)
+        return b"".join(parts).decode(errors="replace")
+
+    def log_streams(self, *, tail: int | None = None) -> tuple[str, str]:
+        """What it wrote so far to standard output and standard error; ``tail``: only the last lines of each."""
+        __tracebackhide__ = True
+        with translated(f"cannot read the output of container {self._what}"):
+            logs, lines = self._client.containers.logs, "all" if tail is None else tail
+            # One after the other, so that a talkative stream does not crowd out the last words of the other.
+            out, err = logs(self.id, stderr=False, tail=lines)[0], logs(self.id, stdout=False, tail=lines)[1]
+        return out.decode(errors="replace"), err.decode(errors="replace")
+
+    def follow(self) -> LogStream:
+        """Its output from the beginning and as it comes: iterate for ``(1 or 2, bytes)``, and close it."""
+        __tracebackhide__ = True
+        with translated(f"cannot follow the output of container {self._what}"):
+            return self._client.containers.follow(self.id)
+
+    def output(self) -> LogStream:
+        """Its output since it was last started, for waits: what an earlier life wrote makes nothing ready."""
+        __tracebackhide__ = True
+        with translated(f"cannot follow the output of container {self._what}"):
+            return self._client.containers.follow(self.id, since=self._since)
+
+    def last_lines(self) -> str:
+        """Its last lines of both streams as the end of a message; the reason where they cannot be had."""
+        try:
+            out, err = self.log_streams(tail=self._engine.log_lines)
+        except (ContainerError, ClientError) as error:
+            return f"\n(its output cannot be read: {error})"
+        parts = [f"\n--- {name} ---\n{text.rstrip()}" for name, text in (("stdout", out), ("stderr", err)) if text]
+        return "".join(parts) or "; it wrote nothing"
