@@ -126,7 +126,7 @@ def test_input_is_passed_on_and_ends(shell: Shell) -> None:
         (["127.0.0.1:1/no/image", "true"], 125, "127.0.0.1:1"),
         (["-m", "1k", "host", "true"], 125, "memory"),
         (["--network", "no-such-network", "host", "true"], 125, "no-such-network"),
-        (["-v", "/no/such/source:/mnt", "host", "true"], 125, "/no/such/source"),
+        (["-v", "/proc/no/such/source:/mnt", "host", "true"], 125, "/proc/no/such/source"),
         (["-u", "no-such-user", "host", "true"], 125, "no-such-user"),
     ],
 )

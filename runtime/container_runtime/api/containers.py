@@ -36,7 +36,7 @@ async def list_all(request: Request) -> None:
 async def create(request: Request) -> None:
     """POST /containers/create."""
     body = check_create(await request.json())
-    made = actions.create(request.engine, body, request.query.get("name") or None)
+    made = await actions.create(request.engine, body, request.query.get("name") or None)
     await request.answer(201, {"Id": made.id, "Warnings": []})
 
 
@@ -76,7 +76,7 @@ async def rename(request: Request) -> None:
 
 async def remove(request: Request) -> None:
     """DELETE /containers/{id}."""
-    await actions.remove(request.engine, _of(request), force=request.flag("force"))
+    await actions.remove(request.engine, _of(request), force=request.flag("force"), volumes=request.flag("v"))
     await request.answer(204)
 
 

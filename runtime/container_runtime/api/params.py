@@ -8,7 +8,7 @@ from typing import Any
 from container_runtime.errors import InvalidParameter
 
 _TEXT, _FLAG, _NUMBER = "a string", "true or false", "a whole number"
-_LIST, _MAP, _OBJECT = "a list of strings", "a map of strings", "an object"
+_LIST, _MAP, _OBJECT, _LISTS = "a list of strings", "a map of strings", "an object", "a list of lists of strings"
 
 _CREATE = {
     "Image": _TEXT, "Hostname": _TEXT, "Domainname": _TEXT, "User": _TEXT, "WorkingDir": _TEXT, "MacAddress": _TEXT,
@@ -26,6 +26,7 @@ _HOST = {
     "DeviceCgroupRules": _LIST, "Links": _LIST, "CgroupParent": _TEXT, "PidMode": _TEXT, "IpcMode": _TEXT,
     "UTSMode": _TEXT, "CgroupnsMode": _TEXT, "UsernsMode": _TEXT, "BlkioWeight": _NUMBER, "Annotations": _MAP,
     "Tmpfs": _MAP, "Sysctls": _MAP, "RestartPolicy": _OBJECT, "LogConfig": _OBJECT, "PortBindings": _OBJECT,
+    "VolumesFrom": _LIST, "VolumeDriver": _TEXT,
 }  # fmt: skip
 _IMAGE = {key: kind for key, kind in _CREATE.items() if key not in {"HostConfig", "NetworkingConfig"}} | {
     "OnBuild": _LIST, "Shell": _LIST, "ArgsEscaped": _FLAG,
@@ -44,7 +45,7 @@ _NESTED = {
     "BlkioDeviceWriteIOps": {"Path": _TEXT, "Rate": _NUMBER},
     "Devices": {"PathOnHost": _TEXT, "PathInContainer": _TEXT, "CgroupPermissions": _TEXT},
     "Mounts": {"Type": _TEXT, "Source": _TEXT, "Target": _TEXT, "ReadOnly": _FLAG, "BindOptions": _OBJECT,
-               "TmpfsOptions": _OBJECT},
+               "TmpfsOptions": _OBJECT, "VolumeOptions": _OBJECT, "ImageOptions": _OBJECT},
 }  # fmt: skip
 _POLICY = {"Name": _TEXT, "MaximumRetryCount": _NUMBER}
 _HEALTH = {
@@ -56,7 +57,15 @@ UPDATABLE = (
     "MemorySwap", "NanoCpus", "PidsLimit", "RestartPolicy",
 )  # fmt: skip
 """What an update may change, of the fields of HostConfig (moby, api/types/container UpdateConfig)."""
-_MOUNT_OPTIONS = {"Propagation": _TEXT, "SizeBytes": _NUMBER, "Mode": _NUMBER}
+# Of the objects in Mounts.
+_MOUNT_OPTIONS = {
+    "BindOptions": {"Propagation": _TEXT, "NonRecursive": _FLAG, "CreateMountpoint": _FLAG,
+                    "ReadOnlyNonRecursive": _FLAG, "ReadOnlyForceRecursive": _FLAG},
+    "VolumeOptions": {"NoCopy": _FLAG, "Labels": _MAP, "DriverConfig": _OBJECT, "Subpath": _TEXT},
+    "TmpfsOptions": {"SizeBytes": _NUMBER, "Mode": _NUMBER, "Options": _LISTS},
+    "ImageOptions": {"Subpath": _TEXT},
+}  # fmt: skip
+_DRIVER = {"Name": _TEXT, "Options": _MAP}
 _LARGEST = 1 << 63
 
 
@@ -69,6 +78,8 @@ def _is(value: Any, kind: str) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST
     if kind == _LIST:
         return isinstance(value, list) and all(_is(one, _TEXT) for one in value)  # pyright: ignore[reportUnknownVariableType]
+    if kind == _LISTS:
+        return isinstance(value, list) and all(_is(one, _LIST) for one in value)  # pyright: ignore[reportUnknownVariableType]
     if kind == _MAP:
         return isinstance(value, dict) and all(_is(one, _TEXT) for one in value.values())  # pyright: ignore[reportUnknownVariableType]
     return isinstance(value, dict)
@@ -125,9 +136,11 @@ def _check_host(host: dict[str, Any]) -> dict[str, Any]:
             if not isinstance(entry, dict):
                 raise InvalidParameter(f"invalid value for {where}: {_OBJECT} is expected")
             found = check(entry, kinds, f"{where}.")  # pyright: ignore[reportUnknownArgumentType]
-            for part in ("BindOptions", "TmpfsOptions"):
+            for part, options in _MOUNT_OPTIONS.items():
                 if part in found:
-                    found[part] = check(found[part], _MOUNT_OPTIONS, f"{where}.{part}.")
+                    found[part] = check(found[part], options, f"{where}.{part}.")
+            volume: dict[str, Any] = found.get("VolumeOptions") or {}
+            check(volume.get("DriverConfig") or {}, _DRIVER, f"{where}.VolumeOptions.DriverConfig.")
             made.append(found)
         if made:
             checked[name] = made

@@ -18,6 +18,7 @@ from container_runtime.api import (
     streams,
     system,
     usage,
+    volumes,
 )
 from container_runtime.api.server import unquote_path
 from container_runtime.errors import NotFound, NotImplementedHere
@@ -82,7 +83,11 @@ TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/networks/{id}/connect", networks.connect),
     ("POST", "/networks/{id}/disconnect", networks.disconnect),
     ("DELETE", "/networks/{id}", networks.remove),
-    ("GET", "/volumes/{name}", system.no_such_object),
+    ("GET", "/volumes", volumes.list_all),
+    ("POST", "/volumes/create", volumes.create),
+    ("POST", "/volumes/prune", volumes.prune),
+    ("GET", "/volumes/{name}", volumes.inspect),
+    ("DELETE", "/volumes/{name}", volumes.remove),
     ("GET", "/plugins/{name:path}/json", system.no_such_object),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from container_runtime.api import images as image_answers
+from container_runtime.api import volumes
 from container_runtime.engine import announce, usage
 from container_runtime.errors import InvalidParameter
 
@@ -28,7 +29,7 @@ async def system_df(request: Request) -> None:
         youngest_first = sorted(request.engine.containers.values(), key=lambda one: one.created, reverse=True)
         answer["Containers"] = [await usage.row(request.engine, one) for one in youngest_first]
     if not asked or "volume" in asked:
-        answer["Volumes"] = []
+        answer["Volumes"] = await volumes.usage(request.engine)
     if not asked or "build-cache" in asked:
         answer["BuildCache"] = []
     await request.answer(200, answer)

@@ -30,6 +30,7 @@ def generate(engine: Engine, container: Container) -> Any:
         root_path=root.path,
         cgroups_path=cgroups_path(engine, container),
         root_mounts=root.mounts,
+        points=container.points,
         files=sandboxes.files(container),
         modes=modes.resolve(container.host, engine.find),
         network=sandboxes.namespace(engine, container),
@@ -81,13 +82,3 @@ async def seccomp_file(container: Container, capabilities: Iterable[str]) -> str
 async def prepare_layers(engine: Engine, container: Container) -> None:
     """Make the directories of the writable layer, or make them ready for one more start."""
     await roots.TABLE[engine.run.strategy].prepare(engine, container)
-
-
-def check_sources(config: Any) -> None:
-    """Refuse a bind of what is not there: made up, it would be an empty directory that hides a mistake."""
-    for mount in config["mounts"]:
-        options = mount.get("options") or ()
-        if ("bind" in options or "rbind" in options) and not os.path.exists(mount["source"]):  # noqa: PTH110
-            raise InvalidParameter(
-                f'invalid mount config for type "bind": bind source path does not exist: {mount["source"]}'
-            )

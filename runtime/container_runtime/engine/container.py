@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from container_runtime.engine.events import Bus
     from container_runtime.engine.health import Health
+    from container_runtime.engine.mountpoints import MountPoint
     from container_runtime.engine.streams import InputPipe, OutputPipe
     from container_runtime.images.model import Image
     from container_runtime.network.model import Endpoint, Network
@@ -72,6 +73,7 @@ class Container:
         self.lock = asyncio.Lock()
         self.begun = asyncio.Event()
         self.restarts = Restarts()
+        self.points: list[MountPoint] = []
         self.health: Health | None = None
         self.frozen = ""
         """The cgroup's file that thaws it, while it is paused."""

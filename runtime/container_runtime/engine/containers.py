@@ -7,7 +7,7 @@ import os
 import signal as signals
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import bundle, health, lifecycle, modes, names, restarts, sandboxes, unsupported
+from container_runtime.engine import bundle, health, lifecycle, modes, mounting, names, restarts, sandboxes, unsupported
 from container_runtime.engine.container import Container
 from container_runtime.errors import Conflict, NotFound
 
@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from container_runtime.engine.core import Engine
 
 
-def create(engine: Engine, body: dict[str, Any], name: str | None) -> Container:
+async def create(engine: Engine, body: dict[str, Any], name: str | None) -> Container:
     """Make a container; nothing runs yet.
 
     Raises:
         NotFound: no such image.
         Conflict: the name is taken.
         InvalidParameter: the request makes no sense; it is tried as far as possible before anything starts.
+        EngineError: a volume could not be filled.
     """
     engine.admit()
     unsupported.refuse(body)
@@ -39,18 +40,29 @@ def create(engine: Engine, body: dict[str, Any], name: str | None) -> Container:
     identity = os.urandom(32).hex()
     directory = engine.run.containers / identity
     container = Container(identity, chosen, body, image, directory)
+    container.points = mounting.points_of(engine, container)
     sandboxes.check(engine, container)
     bundle.generate(engine, container)
     directory.mkdir(mode=0o700)
     engine.images.lease(image.id, f"{engine.run.path.name}-{identity}")
-    engine.containers[identity] = container
     engine.names[chosen] = identity
+    try:
+        await mounting.attach(engine, container)
+    except BaseException:
+        del engine.names[chosen]
+        engine.images.release(f"{engine.run.path.name}-{identity}")
+        directory.rmdir()
+        raise
+    engine.containers[identity] = container
     container.publish(engine.events, "create")
     return container
 
 
-async def remove(engine: Engine, container: Container, *, force: bool) -> None:
-    """Remove a container; returns when its processes are dead and its name and addresses are free."""
+async def remove(engine: Engine, container: Container, *, force: bool, volumes: bool = False) -> None:
+    """Remove a container; returns when its processes are dead and its name and addresses are free.
+
+    ``volumes``: its anonymous volumes go too.
+    """
     container.check("force-remove" if force else "remove")
     was_running = container.state in lifecycle.ALIVE
     container.restarts.give_up()
@@ -63,6 +75,7 @@ async def remove(engine: Engine, container: Container, *, force: bool) -> None:
             await asyncio.shield(container.ended)
         container.state = lifecycle.REMOVING
     sandboxes.release(engine, container)
+    mounting.discard(engine, container, volumes=volumes)
     engine.images.release(f"{engine.run.path.name}-{container.id}")
     engine.names.pop(container.name, None)
     engine.containers.pop(container.id, None)

@@ -14,6 +14,7 @@ from container_runtime.network import tap
 from container_runtime.network.manager import NetworkManager
 from container_runtime.state.paths import data_home
 from container_runtime.state.rundir import remove_tree
+from container_runtime.volumes.store import VolumeStore
 
 if TYPE_CHECKING:
     from container_runtime.engine.container import Container
@@ -35,6 +36,7 @@ class Engine:
         self._outside = outside
         self.images = ImageStore(data_home())
         self.events = Bus()
+        self.volumes = VolumeStore(run.layers / "volumes")
         self.containers: dict[str, Container] = {}
         self.names: dict[str, str] = {}
         self.execs: dict[str, Exec] = {}

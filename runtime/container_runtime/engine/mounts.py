@@ -1,4 +1,4 @@
-"""Binds, Mounts and Tmpfs of a create request as OCI mounts: pure; only the checks of sources look at the host."""
+"""The mounts of a container as OCI mounts: those every container has, and its mount points. Pure."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import posixpath
 import re
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.errors import InvalidParameter, NotImplementedHere
+from container_runtime.errors import InvalidParameter
 from container_runtime.oci.defaults import DEFAULT_MOUNTS, DEFAULT_SHM_SIZE, shm_options
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from container_runtime.engine.mountpoints import MountPoint
     from container_runtime.oci.spec import Mount
 
 _TMPFS_DEFAULTS: tuple[str, ...] = ("noexec", "nosuid", "nodev")
-_PROPAGATION = frozenset(("private", "rprivate", "slave", "rslave", "shared", "rshared"))
-_BIND_WORDS = _PROPAGATION | {"ro", "rw", "z", "Z", "nocopy", "consistent", "cached", "delegated"}
 _TMPFS_WORD = re.compile(
     r"(no)?(exec|suid|dev|atime|diratime|swap)|r[ow]|(rel|strict)atime|sync|async|size=\d+[kKmMgG%]?|mode=0?[0-7]{1,4}"
     r"|uid=\d{1,10}|gid=\d{1,10}|nr_(inodes|blocks)=\d+[kKmMgG]?"
@@ -37,25 +36,38 @@ def clean_destination(path: str, field: str) -> str:
     return clean
 
 
-def _bind(source: str, destination: str, *, readonly: bool, propagation: str = "rprivate") -> Mount:
-    options = ["rbind", propagation] + (["ro"] if readonly else [])
-    return {"destination": destination, "type": "bind", "source": source, "options": options}
+def _bind(source: str, destination: str, *options: str) -> Mount:
+    return {"destination": destination, "type": "bind", "source": source, "options": ["rbind", "rprivate", *options]}
 
 
-def parse_bind(text: str) -> Mount:
-    """``source:destination[:options]`` of ``HostConfig.Binds``."""
-    parts = text.split(":")
-    if len(parts) not in {2, 3} or not parts[0]:
-        raise InvalidParameter(f"invalid volume specification in HostConfig.Binds: '{text}'")
-    if not parts[0].startswith("/"):
-        raise NotImplementedHere(f"HostConfig.Binds '{text}': named volumes are not implemented; give an absolute path")
-    words = parts[2].split(",") if len(parts) == 3 else []
-    for word in words:
-        if word not in _BIND_WORDS:
-            raise InvalidParameter(f"invalid mode in HostConfig.Binds '{text}': {word}")
-    propagation = next((word for word in words if word in _PROPAGATION), "rprivate")
-    destination = clean_destination(parts[1], "HostConfig.Binds")
-    return _bind(posixpath.normpath(parts[0]), destination, readonly="ro" in words, propagation=propagation)
+def _of_bind(point: MountPoint) -> Mount:
+    options = ["rbind" if point.recursive else "bind", point.propagation]
+    if not point.writable:
+        options.append("ro")
+        if point.readonly_tree and point.recursive:
+            # OCI's word; without force, a kernel that cannot do it leaves what is mounted below writable, as in Docker.
+            options.append("rro=force" if point.readonly_forced else "rro")
+    return {"destination": point.destination, "type": "bind", "source": point.source, "options": options}
+
+
+def _of_volume(point: MountPoint) -> Mount:
+    # nodev: a node that a container made opens nothing, as in its own root.
+    options = ["rbind" if point.recursive else "bind", "rprivate", "nodev", *point.words]
+    if not point.writable:
+        options.append("ro")
+    source = point.place or point.source
+    mount: Mount = {"destination": point.destination, "type": "bind", "source": source, "options": options}
+    if point.subpath:
+        mount["subpath"] = point.subpath
+    return mount
+
+
+def _of_tmpfs(point: MountPoint) -> Mount:
+    options = [*_TMPFS_DEFAULTS, *point.words] + ([] if point.writable else ["ro"])
+    return {"destination": point.destination, "type": "tmpfs", "source": "tmpfs", "options": options}
+
+
+_OF = {"bind": _of_bind, "volume": _of_volume, "tmpfs": _of_tmpfs}
 
 
 def parse_tmpfs(destination: str, text: str) -> Mount:
@@ -73,51 +85,14 @@ def parse_tmpfs(destination: str, text: str) -> Mount:
     }
 
 
-def parse_mount(mount: Mapping[str, Any]) -> Mount:
-    """One entry of ``HostConfig.Mounts``."""
-    kind = mount.get("Type") or ""
-    destination = clean_destination(mount.get("Target") or "", "HostConfig.Mounts")
-    readonly = bool(mount.get("ReadOnly"))
-    if kind == "bind":
-        source = mount.get("Source") or ""
-        if not source.startswith("/"):
-            raise InvalidParameter(f"invalid mount config for type 'bind': source '{source}' must be an absolute path")
-        options = mount.get("BindOptions") or {}
-        propagation = options.get("Propagation") or "rprivate"
-        if propagation not in _PROPAGATION:
-            raise InvalidParameter(f"invalid mount config for type 'bind': propagation '{propagation}'")
-        return _bind(posixpath.normpath(source), destination, readonly=readonly, propagation=propagation)
-    if kind == "tmpfs":
-        options = mount.get("TmpfsOptions") or {}
-        words = list(_TMPFS_DEFAULTS)
-        if options.get("SizeBytes"):
-            words.append(f"size={int(options['SizeBytes'])}")
-        words.append(f"mode={int(options.get('Mode') or 0o1777):o}")
-        return {
-            "destination": destination,
-            "type": "tmpfs",
-            "source": "tmpfs",
-            "options": words + (["ro"] if readonly else []),
-        }
-    if kind in {"volume", "image", "cluster", "npipe"}:
-        raise NotImplementedHere(f"HostConfig.Mounts: type '{kind}' is not implemented; use bind or tmpfs")
-    raise InvalidParameter(f"invalid mount config: mount type unknown: '{kind}'")
-
-
-def asked_mounts(host: Mapping[str, Any]) -> list[Mount]:
+def asked_mounts(host: Mapping[str, Any], points: Iterable[MountPoint] = ()) -> list[Mount]:
     """What the request mounts, sorted so that no mount hides one that came before.
 
     Raises:
-        InvalidParameter: a bad entry, or two at the same place.
+        InvalidParameter: a bad entry of ``HostConfig.Tmpfs``.
     """
-    mounts = [parse_bind(text) for text in host.get("Binds") or []]
+    mounts = [_OF[point.kind](point) for point in points]
     mounts += [parse_tmpfs(where, text) for where, text in (host.get("Tmpfs") or {}).items()]
-    mounts += [parse_mount(one) for one in host.get("Mounts") or []]
-    seen: set[str] = set()
-    for one in mounts:
-        if one["destination"] in seen:
-            raise InvalidParameter(f"Duplicate mount point: {one['destination']}")
-        seen.add(one["destination"])
     mounts.sort(key=lambda one: one["destination"].count("/"))
     return mounts
 
@@ -126,7 +101,7 @@ def _shm(size: int, shm: str) -> Mount:
     """The shared memory: new, the machine's, or another container's (``modes.Modes``)."""
     place = "/dev/shm"  # noqa: S108
     if shm == "machine":
-        return _bind(place, place, readonly=False)
+        return _bind(place, place)
     if shm != "new":
         return {"destination": place, "type": "shared", "source": f"{shm}:{place}", "options": []}
     return {"destination": place, "type": "tmpfs", "source": "shm", "options": shm_options(size)}
@@ -153,7 +128,7 @@ def all_mounts(host: Mapping[str, Any], asked: list[Mount], files: Mapping[str, 
     mounts = _default_mounts(host, places, shm)
     readonly = bool(host.get("ReadonlyRootfs"))
     mounts += [
-        _bind(source, destination, readonly=readonly)
+        _bind(source, destination, *(("ro",) if readonly else ()))
         for destination, source in files.items()
         if destination not in places
     ]

@@ -5,7 +5,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import announce, bundle, containers, health, lifecycle, restarts, sandboxes, streams
+from container_runtime.engine import (
+    announce,
+    bundle,
+    containers,
+    health,
+    lifecycle,
+    mounting,
+    restarts,
+    sandboxes,
+    streams,
+)
 from container_runtime.engine.container import Container, now, seconds_between
 from container_runtime.errors import EngineError, StartError
 
@@ -32,8 +42,8 @@ async def _begin(engine: Engine, container: Container) -> None:
     try:
         sandboxes.prepare(engine, container)
         await bundle.prepare_layers(engine, container)
+        await mounting.prepare(engine, container)
         config = bundle.generate(engine, container)
-        bundle.check_sources(config)
         container.process = config["process"]
         capabilities = config["process"]["capabilities"]["bounding"]
         container.seccomp = await bundle.seccomp_file(container, capabilities)
@@ -58,6 +68,7 @@ def _failed(engine: Engine, container: Container, error: Exception) -> None:
     container.state = lifecycle.EXITED if container.started_at[:4] != "0001" else lifecycle.CREATED
     container.exit_code = error.exit_code if isinstance(error, StartError) else 128
     container.error = str(error)
+    mounting.release(engine, container)
     container.log.finish()
     for pipe in container.outputs:
         pipe.close()
@@ -65,7 +76,7 @@ def _failed(engine: Engine, container: Container, error: Exception) -> None:
     if not container.ended.done():
         container.ended.set_result(container.exit_code)
     if container.host.get("AutoRemove"):
-        engine.behind(containers.remove(engine, container, force=True))
+        engine.behind(containers.remove(engine, container, force=True, volumes=True))
 
 
 def _forget_streams(container: Container) -> None:
@@ -100,7 +111,9 @@ async def _launch(engine: Engine, container: Container, config: Any) -> None:
             theirs = [in_end, out_end, err_end]
             stdio = (in_end, out_end, err_end)
         try:
-            started = await engine.launcher.run(container.id, config, stdio, container.seccomp)
+            started = await engine.launcher.run(
+                container.id, config, stdio, container.seccomp, fresh=mounting.uses_mounted(engine, container)
+            )
         except StartError as error:
             raise StartError(
                 "failed to create task for container: failed to create shim task: OCI runtime create failed: "
@@ -133,6 +146,7 @@ def ended(engine: Engine, container: Container, end: Exit) -> None:
     if end.oom_killed:
         container.publish(engine.events, "oom")
     announce.connections(engine, "disconnect", container)
+    mounting.release(engine, container)
     ran = seconds_between(container.started_at, container.finished_at)
     container.publish(engine.events, "die", exitCode=str(end.code), execDuration=str(int(ran)))
     if not engine.ending and container.restarts.wanted(container.host.get("RestartPolicy") or {}, end.code):
@@ -140,4 +154,4 @@ def ended(engine: Engine, container: Container, end: Exit) -> None:
     if not container.ended.done():
         container.ended.set_result(end.code)
     if container.host.get("AutoRemove") and not engine.ending:
-        engine.behind(containers.remove(engine, container, force=True))
+        engine.behind(containers.remove(engine, container, force=True, volumes=True))

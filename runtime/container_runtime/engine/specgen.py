@@ -20,6 +20,7 @@ from container_runtime.oci.defaults import DEFAULT_PATH, MASKED_PATHS, READONLY_
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from container_runtime.engine.mountpoints import MountPoint
     from container_runtime.oci.spec import Capabilities, Config, Mount, Namespace, Process, User
 
 
@@ -33,6 +34,8 @@ class Facts:
     cgroups_path: str
     root_mounts: Sequence[Mount] = ()
     """Of the root filesystem, the first at "/"."""
+    points: Sequence[MountPoint] = ()
+    """Its mount points, volumes with their directories."""
     files: Mapping[str, str] = field(default_factory=dict[str, str])
     """Destination in the container -> file on the host: hosts, hostname, resolv.conf."""
     modes: Modes = PRIVATE
@@ -236,7 +239,7 @@ def generate(image: Mapping[str, Any], body: Mapping[str, Any], facts: Facts) ->
     privileged = bool(host.get("Privileged"))
     _, seccomp, masked = security(host.get("SecurityOpt"))
     masked = masked and not privileged
-    mounts = all_mounts(host, asked_mounts(host), facts.files, facts.modes.shm)
+    mounts = all_mounts(host, asked_mounts(host, facts.points), facts.files, facts.modes.shm)
     mounts[:0] = facts.root_mounts
     config: Config = {
         "ociVersion": "1.2.0",

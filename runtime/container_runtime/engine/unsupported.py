@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 _HOST: dict[str, tuple[Any, ...]] = {
     "PortBindings": (),
     "PublishAllPorts": (),
-    "VolumesFrom": (),
-    "VolumeDriver": (),
     "UsernsMode": ("host",),
     "BlkioWeightDevice": (),
     "CpuRealtimePeriod": (),

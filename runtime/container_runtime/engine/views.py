@@ -6,7 +6,7 @@ import calendar
 import time
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import health, lifecycle
+from container_runtime.engine import health, lifecycle, mounting
 
 if TYPE_CHECKING:
     from container_runtime.engine.container import Container
@@ -64,7 +64,7 @@ def summary(container: Container) -> dict[str, Any]:
         "Status": status_text(container),
         "HostConfig": {"NetworkMode": container.network_mode},
         "NetworkSettings": {"Networks": names},
-        "Mounts": [],
+        "Mounts": [point.view() for point in container.points],
     }
 
 
@@ -72,6 +72,7 @@ def details(container: Container) -> dict[str, Any]:
     """``GET /containers/{id}/json``."""
     command = container.command()
     config = {**container.body, "Hostname": container.hostname, "Labels": container.labels}
+    config["Volumes"] = {path: {} for path in mounting.declared(container)} or None
     config.pop("HostConfig", None)
     config.pop("NetworkingConfig", None)
     if (found := health.configuration(container)) is not None:
@@ -94,7 +95,7 @@ def details(container: Container) -> dict[str, Any]:
         "RestartCount": container.restarts.count,
         "Driver": "overlay",
         "Platform": "linux",
-        "Mounts": [],
+        "Mounts": [point.view() for point in container.points],
         "Config": config,
         "HostConfig": {"NetworkMode": container.network_mode, **container.host},
         "NetworkSettings": network_settings(container),

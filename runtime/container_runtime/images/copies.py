@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from container_runtime.images.files import opaque_attribute, remove_tree
+from container_runtime.images.merged import MergedView
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _CHUNK = 1 << 30  # bytes; the kernel takes at most 2 GB at once
 _CANNOT = frozenset({errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM})  # copy_file_range(2)
@@ -42,26 +43,79 @@ def copy_merged(directories: Sequence[str], target: Path) -> None:
         raise
 
 
+def fill(
+    directories: Sequence[str], path: str, target: Path, *, most: int = 0, owner: Callable[[int], int] = int
+) -> None:
+    """Copy what is in the directory ``path`` of an image, whose layers are given as above, into the empty ``target``.
+
+    ``target`` gets the directory's owner and mode too. Nothing happens where the image has nothing there. With
+    ``most``, the tree is that of a living machine: at most so many bytes are copied, what may not be read or is on
+    another filesystem is left out. ``owner`` says as whose an id is written.
+
+    Raises:
+        NotADirectoryError: the image has something else there.
+        OSError: the filesystem refused; EFBIG where it is more than ``most``. What was made is removed again.
+    """
+    with MergedView(tuple(directories)).directory(path) as parts:
+        if parts is None:
+            return
+        try:
+            _Copier(most=most, owner=owner).tree(parts, str(target), made_already=True)
+        except BaseException:
+            for entry in target.iterdir():
+                remove_tree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+            raise
+
+
 class _Copier:
-    def __init__(self) -> None:
+    def __init__(self, *, most: int = 0, owner: Callable[[int], int] = int) -> None:
+        self._left, self._living, self._owner = most, most > 0, owner
+        self._gone = (FileNotFoundError,) if most > 0 else ()  # while it was looked at
         self._links: dict[tuple[int, int], str] = {}  # of files with several names: device and inode, the first copy
 
-    def tree(self, parts: list[str], target: str) -> None:
+    def tree(self, parts: list[str], target: str, *, made_already: bool = False) -> None:
         """A directory and all below it; ``parts`` are what layers have of it, top first."""
+        devices = {os.stat(part).st_dev for part in parts} if self._living else set[int]()  # noqa: PTH116
         waiting = [(parts, target)]
         made: list[tuple[str, str]] = []
         while waiting:
             parts, target = waiting.pop()
-            Path(target).mkdir(mode=0o700)
+            if made or not made_already:
+                Path(target).mkdir(mode=0o700)
             made.append((parts[0], target))
-            for name, found in _merge(parts).items():
+            for name, found in self._entries(parts, devices).items():
                 path = f"{target}/{name}"
-                if stat.S_ISDIR(os.lstat(found[0]).st_mode):
-                    waiting.append((found, path))
-                else:
-                    self._other(found[0], path)
+                with suppress(*self._gone):
+                    if stat.S_ISDIR(os.lstat(found[0]).st_mode):
+                        waiting.append((found, path))
+                    else:
+                        self._other(found[0], path)
         for source, directory in reversed(made):  # last, since what is made in a directory changes its times
-            _describe(source, directory)
+            with suppress(*self._gone):
+                self._describe(source, directory)
+
+    def _entries(self, parts: list[str], devices: set[int]) -> dict[str, list[str]]:
+        if not self._living:
+            return _merge(parts)
+        with suppress(*self._gone):
+            readable = [part for part in parts if os.access(part, os.R_OK | os.X_OK)]
+            found = _merge([part for part in readable if os.stat(part).st_dev in devices])  # noqa: PTH116
+            return {name: paths for name, paths in found.items() if self._is_taken(paths[0])}
+        return {}
+
+    def _is_taken(self, path: str) -> bool:
+        """Of a living machine: no sockets, nothing that is just going or may not be read, and not too much."""
+        try:
+            status = os.lstat(path)
+        except FileNotFoundError:
+            return False
+        if stat.S_ISREG(status.st_mode):
+            if not os.access(path, os.R_OK):
+                return False
+            self._left -= status.st_size
+            if self._left < 0:
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
+        return not stat.S_ISSOCK(status.st_mode)
 
     def _other(self, source: str, target: str) -> None:
         status = os.lstat(source)
@@ -76,7 +130,12 @@ class _Copier:
             _copy_file(source, target, status.st_size)
         else:
             os.mknod(target, status.st_mode, status.st_rdev)
-        _describe(source, target)
+        self._describe(source, target)
+
+    def _describe(self, source: str, target: str) -> None:
+        status = os.lstat(source)
+        os.chown(target, self._owner(status.st_uid), self._owner(status.st_gid), follow_symlinks=False)
+        _describe(source, target, status)
 
 
 def _merge(parts: list[str]) -> dict[str, list[str]]:
@@ -122,10 +181,8 @@ def _copy_file(source: str, target: str, size: int) -> None:
             shutil.copyfileobj(reading, writing)
 
 
-def _describe(source: str, target: str) -> None:
-    """Owner, mode, attributes and times; chown(2) takes capabilities and set-user-id away, so it comes first."""
-    status = os.lstat(source)
-    os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
+def _describe(source: str, target: str, status: os.stat_result) -> None:
+    """Mode, attributes and times; chown(2) takes capabilities and set-user-id away, so it came before."""
     if not stat.S_ISLNK(status.st_mode):
         Path(target).chmod(stat.S_IMODE(status.st_mode))
     for name in os.listxattr(source, follow_symlinks=False):

@@ -6,12 +6,16 @@ import errno
 import os
 import stat
 from collections import deque
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from container_runtime.images.files import opaque_attribute
 from container_runtime.kernel import syscalls
 from container_runtime.kernel.openat2 import read_regular
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 _MAX_LINKS = 40  # path_resolution(7)
 _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EXDEV, errno.ELOOP})
@@ -39,6 +43,24 @@ class MergedView:
         with ExitStack() as stack:
             found = self._walk(stack, path, follow=False)
             return found.status if found else None
+
+    @contextmanager
+    def directory(self, path: str) -> Generator[list[str] | None]:
+        """The parts of the directory ``path``, top first, as paths valid in the block; None: not there.
+
+        Links are followed inside the tree.
+
+        Raises:
+            NotADirectoryError: there is something else.
+        """
+        with ExitStack() as stack:
+            found = self._walk(stack, path, follow=True)
+            if found is None:
+                yield None
+                return
+            if not stat.S_ISDIR(found.status.st_mode):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+            yield [f"/proc/self/fd/{part}/." for part in found.parts]
 
     def read(self, path: str, limit: int) -> bytes | None:
         """The content of the regular file ``path``, links followed inside the tree; None where there is none.

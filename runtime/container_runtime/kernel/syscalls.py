@@ -30,6 +30,7 @@ _SAME_EVERYWHERE = {
     "pidfd_open": 434,
     "clone3": 435,
     "openat2": 437,
+    "mount_setattr": 442,
 }
 
 MACHINE = os.uname().machine
@@ -80,6 +81,7 @@ _clone3 = _system_call(_pointer, _size)
 _pidfd_open = _system_call(_int, _unsigned)
 _pidfd_send_signal = _system_call(_int, _int, _pointer, _unsigned)
 _openat2 = _system_call(_int, _text, _pointer, _size)
+_mount_setattr = _system_call(_int, _text, _unsigned, _pointer, _size)
 _capset = _system_call(_pointer, _pointer)
 _seccomp = _system_call(_unsigned, _unsigned, _pointer)
 _open_tree = _system_call(_int, _text, _unsigned)
@@ -138,6 +140,17 @@ def move_mount(mount: int, target: int) -> None:
     """move_mount(2): attach the mount of descriptor ``mount`` on what the descriptor ``target`` is of (Linux 5.2)."""
     flags = 0x4 | 0x40  # MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH
     _check(_move_mount(_number("move_mount"), mount, b"", target, b"", flags))
+
+
+def read_only_tree(target: str) -> None:
+    """mount_setattr(2): a mount and all below it become read-only. OSError(ENOSYS) before Linux 5.12."""
+    at_recursive, mount_attr_rdonly, at_fdcwd = 0x8000, 1, -100  # linux/fcntl.h, linux/mount.h
+    attributes = (ctypes.c_uint64 * 4)(mount_attr_rdonly, 0, 0, 0)  # set, clear, propagation, user namespace
+    size = ctypes.sizeof(attributes)
+    result = _mount_setattr(
+        _number("mount_setattr"), at_fdcwd, _encode(target), at_recursive, _addressof(attributes), size
+    )
+    _check(result, target)
 
 
 def umount(target: str, flags: int = 0) -> None:

@@ -154,6 +154,26 @@ class Child:
         for descriptor in (own, other, copy, target):
             os.close(descriptor)
 
+    def mount_below(
+        self, subpath: str, path: str, kind: str, source: str, flags: int, clear: int, data: str, rest: list[int]
+    ) -> None:
+        """A bind of what lies below its source, where other containers may have made links: none leads out."""
+        base = os.open(source, _PATH_ONLY | _DIRECTORY | os.O_CLOEXEC)
+        found = sys.openat2(base, subpath, _PATH_ONLY, 0, sys.RESOLVE_BENEATH | sys.RESOLVE_NO_MAGICLINKS)
+        self.mount(path, kind, f"/proc/self/fd/{found}", flags, clear, data, rest)
+        os.close(found)
+        os.close(base)
+
+    def read_only_tree(self, path: str, forced: bool) -> None:
+        """What is mounted below a read-only bind becomes read-only too, where the kernel can do that."""
+        target = self._in_root(path)
+        try:
+            sys.read_only_tree(f"/proc/self/fd/{target}")
+        except OSError as error:
+            if forced or error.errno not in {errno.ENOSYS, errno.EPERM}:
+                raise
+        os.close(target)
+
     def device(self, path: str, kind: str, major: int, minor: int, mode: int, uid: int, gid: int) -> None:
         """mknod(2) below the new /dev."""
         above, _, name = path.rpartition("/")

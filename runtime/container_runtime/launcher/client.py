@@ -7,6 +7,7 @@ import errno
 import marshal
 import os
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from container_runtime.errors import EngineError, NotFound, StartError, Unavailable
@@ -64,6 +65,12 @@ def _error_of(step: str, path: str, number: int, strerror: str = "") -> EngineEr
             "container: start that one with --security-opt systempaths=unconfined",
             128,
         )
+    if step in {"mount", "mount_below"} and number == errno.ENOTDIR:
+        return StartError(
+            f"mount {path}: not a directory: Are you trying to mount a directory onto a file (or vice-versa)? Check if "
+            "the specified host path exists and is the expected type",
+            127,
+        )
     if number == errno.ENOMEM and step == "start":
         return StartError("the memory limit is too small to start a process in", 128)
     return StartError(f"{step} {path}: {reason}".replace("  ", " "), 128)
@@ -95,17 +102,25 @@ class Launcher:
         """Spawn a launcher; it answers as soon as it has come up, and requests wait in its socket until then."""
         return cls(run_directory, *spawn(run_directory))
 
-    async def run(self, container_id: str, config: dict[str, Any], stdio: Stdio, seccomp: str = "") -> Started:
+    async def ready(self) -> None:
+        """Return when it has come up, and its namespaces are its own."""
+        with suppress(NotFound):
+            await self.kill("", 0)
+
+    async def run(
+        self, container_id: str, config: dict[str, Any], stdio: Stdio, seccomp: str = "", *, fresh: bool = False
+    ) -> Started:
         """Start a container from its OCI config.json; returns when its program has been executed.
 
         ``stdio``: descriptors for 0, 1 and 2; the caller closes its own afterwards. ``seccomp``: file with the
-        compiled filter (``oci.seccomp.compile_profile``), empty for none.
+        compiled filter (``oci.seccomp.compile_profile``), empty for none. ``fresh``: what was mounted for it lately is
+        not in a process that waits for its container.
 
         Raises:
             StartError: the program or a step before it failed.
             Unavailable: the launcher has died.
         """
-        message = {"do": "run", "id": container_id, "config": config, "seccomp": seccomp}
+        message = {"do": "run", "id": container_id, "config": config, "seccomp": seccomp, "fresh": fresh}
         return Started((await self._ask(container_id, message, stdio))["pid"])
 
     async def execute(

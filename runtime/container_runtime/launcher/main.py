@@ -162,7 +162,7 @@ class Launcher:
         kind, steps, rest, joined = self._plan(message)
         # A spare that was made before the mount does not have it.
         parent = operations.cgroup_parent(config["linux"])
-        spare = None if served or parent else self.nursery.take(kind)
+        spare = None if served or parent or message["fresh"] else self.nursery.take(kind)
         self.last_run = message
         group = self.manager.create(message["id"], resources, parent) if spare is None else spare.group
         try:

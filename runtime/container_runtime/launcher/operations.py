@@ -95,6 +95,7 @@ _RLIMITS = (
     "RLIMIT_MEMLOCK RLIMIT_AS RLIMIT_LOCKS RLIMIT_SIGPENDING RLIMIT_MSGQUEUE RLIMIT_NICE RLIMIT_RTPRIO RLIMIT_RTTIME"
 ).split()
 
+_READ_ONLY_TREE = ("rro", "rro=force")
 _GROUP_TTY = 5  # of Debian's base-passwd, and of the defaults of runc
 _LOWERDIR_PAGE = 3900  # mount(2) takes one page of options; the rest of it is for upperdir, workdir and flags
 
@@ -187,13 +188,26 @@ SHARED = "shared"
 """The type of a mount that is another container's: its source is "mount namespace:path" (not of the OCI spec)."""
 
 
-def _mount_step(entry: dict[str, Any]) -> Step:
+def _mount_steps(entry: dict[str, Any]) -> list[Step]:
     if entry.get("type") == SHARED:
         namespace, _, path = entry["source"].partition(":")
-        return ("share_mount", entry["destination"], namespace, path)
-    flags, clear, propagations, data = mount_options(entry.get("options") or [])
+        return [("share_mount", entry["destination"], namespace, path)]
+    options = entry.get("options") or []
+    # OCI runtime spec, config.md, "Linux mount options": rro is ro for what is mounted below too.
+    asked = [option for option in options if option in _READ_ONLY_TREE]
+    tree: list[Step] = [("read_only_tree", entry["destination"], option != "rro") for option in asked]
+    flags, clear, propagations, data = mount_options([option for option in options if option not in asked])
     kind = entry.get("type") or ("none" if flags & sys.MS_BIND else "")
-    return ("mount", entry["destination"], kind, entry.get("source") or kind, flags, clear, data, propagations)
+    source = entry.get("source") or kind
+    step: Step = ("mount", entry["destination"], kind, source, flags, clear, data, propagations)
+    if entry.get("subpath"):
+        step = ("mount_below", entry["subpath"], *step[1:])
+    return [step, *tree]
+
+
+def _steps_of_mounts(mounts: list[dict[str, Any]]) -> list[Step]:
+    """All but that of the root."""
+    return [step for entry in mounts if entry["destination"] != "/" for step in _mount_steps(entry)]
 
 
 def _as_user(entry: dict[str, Any], ids: int, *, own_network: bool) -> dict[str, Any]:
@@ -264,7 +278,7 @@ def identity_steps(process: dict[str, Any], *, seccomp: bool) -> list[Step]:
 def root_steps(config: dict[str, Any], kinds: frozenset[str]) -> list[Step]:
     """The root, and those mounts that are of these types: for work on the files of what does not run."""
     mounts = [entry for entry in config.get("mounts") or [] if entry.get("type") in kinds]
-    return _root_steps(config) + [_mount_step(entry) for entry in mounts if entry["destination"] != "/"]
+    return _root_steps(config) + _steps_of_mounts(mounts)
 
 
 def compile_container(
@@ -281,7 +295,7 @@ def compile_container(
     if own_users:
         own_network = any(one["type"] == "network" for one in linux["namespaces"])
         mounts = [_as_user(entry, own_users, own_network=own_network) for entry in mounts]
-    steps += [_mount_step(entry) for entry in mounts if entry["destination"] != "/"]
+    steps += _steps_of_mounts(mounts)
     steps += _device_steps(config, own_users=bool(own_users))
     if config.get("hostname"):
         steps.append(("hostname", config["hostname"]))

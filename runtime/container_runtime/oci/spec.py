@@ -52,6 +52,8 @@ class Mount(TypedDict):
     type: str
     source: str
     options: list[str]
+    subpath: NotRequired[str]
+    """Ours: what is bound is this path below ``source``, of which no link leads out."""
 
 
 class Root(TypedDict):

@@ -7,6 +7,7 @@ import pytest
 
 from container_runtime.engine import container_filter, lifecycle
 from container_runtime.engine.container import NEVER
+from container_runtime.engine.mountpoints import MountPoint
 from container_runtime.errors import EngineError, InvalidParameter, NotFound
 
 
@@ -24,6 +25,7 @@ def box(number, state, **fields):
         "image": SimpleNamespace(id="sha256:1", config={}), "health": None, "started_at": NEVER, "exit_code": 0,
         "host": {}, "body": {"Image": "tool"}, "endpoints": {}, "network_mode": "bridge", "created_seconds": 1,
         "finished_at": NEVER, "running": state == lifecycle.RUNNING,
+        "points": [MountPoint("volume", f"/data{number}", name="kept")],
     }  # fmt: skip
     return Box(**{**known, **fields})
 
@@ -95,6 +97,8 @@ def test_what_is_listed_without_filters():
         ({"publish": ["8080/tcp"]}, [4]),
         ({"publish": ["80", "8000-9000"]}, [4]),
         ({"volume": ["/data"]}, []),
+        ({"volume": ["/data1"]}, [1]),
+        ({"volume": ["kept"]}, [4, 3, 2, 1]),
         ({"isolation": ["anything"]}, [4, 3, 2, 1]),
         ({"id": ["0" * 63 + "2"]}, [2]),
     ],

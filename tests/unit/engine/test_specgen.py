@@ -3,6 +3,7 @@
 import pytest
 
 from container_runtime.engine import resources, specgen
+from container_runtime.engine.mountpoints import parse_bind
 from container_runtime.engine.mounts import asked_mounts
 from container_runtime.engine.unsupported import refuse
 from container_runtime.errors import InvalidParameter, NotImplementedHere
@@ -122,13 +123,8 @@ def test_limits(host, section):
         {"Sysctls": {"net.ipv4../../kernel": "1"}},
         {"OomScoreAdj": 2000},
         {"SecurityOpt": ["luck=good"]},
-        {"Binds": ["/a:b"]},
-        {"Binds": ["/a:/b:fast"]},
-        {"Binds": ["/a:/b", "/c:/b/"]},
         {"Tmpfs": {"/x": "size=1m,upperdir=/"}},
         {"Tmpfs": {"/": ""}},
-        {"Mounts": [{"Type": "bind", "Source": "x", "Target": "/y"}]},
-        {"Mounts": [{"Type": "luck", "Target": "/y"}]},
         {"ShmSize": -1},
         {"Devices": [{"PathOnHost": "null"}]},
     ],
@@ -148,9 +144,9 @@ def test_sysctls_of_the_network_need_a_network_of_its_own():
 
 
 def test_mounts_come_outermost_first():
-    mounts = asked_mounts({"Binds": ["/a:/x/y/z:ro"], "Tmpfs": {"/x": "size=1m"}})
+    mounts = asked_mounts({"Tmpfs": {"/x": "size=1m"}}, [parse_bind("/a:/x/y/z:ro")])
     assert [one["destination"] for one in mounts] == ["/x", "/x/y/z"]
-    assert mounts[1]["options"] == ["rbind", "rprivate", "ro"]
+    assert mounts[1]["options"] == ["rbind", "rprivate", "ro", "rro"]
 
 
 def test_a_mount_of_the_request_replaces_the_default_one():

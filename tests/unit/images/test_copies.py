@@ -113,3 +113,44 @@ def test_a_filesystem_that_cannot_share_blocks(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(os, "copy_file_range", elsewhere)
     write(tmp_path / "low/file", "text" * 1000)
     assert (merged(tmp_path, tmp_path / "low") / "file").read_text() == "text" * 1000
+
+
+def test_a_directory_of_an_image_fills_another_through_links(tmp_path: Path) -> None:
+    low, high, target = tmp_path / "low", tmp_path / "high", tmp_path / "target"
+    write(low / "real/data/one", "1", 0o640)
+    write(low / "real/data/two", "2")
+    os.link(low / "real/data/one", low / "real/data/again")
+    (low / "real/data").chmod(0o710)
+    (high / "real").mkdir(parents=True)
+    (high / "way").symlink_to("/../real")
+    write(high / "real/data/three", "3")
+    (high / "real/data").chmod(0o710)
+    whiteout(high / "real/data/two")
+    target.mkdir()
+    copies.fill([str(high), str(low)], "/way/data", target)
+    assert names(target) == ["again", "one", "three"]
+    assert (target / "one").samefile(target / "again")
+    assert stat.S_IMODE(target.stat().st_mode) == 0o710
+    assert stat.S_IMODE((target / "one").stat().st_mode) == 0o640
+
+
+def test_where_the_image_has_nothing_or_a_file(tmp_path: Path) -> None:
+    low, target = tmp_path / "low", tmp_path / "target"
+    write(low / "file")
+    target.mkdir()
+    copies.fill([str(low)], "/none/at/all", target)
+    assert names(target) == []
+    with pytest.raises(NotADirectoryError):
+        copies.fill([str(low)], "/file", target)
+
+
+def test_of_a_living_machine_not_too_much_is_copied(tmp_path: Path) -> None:
+    low, target = tmp_path / "low", tmp_path / "target"
+    write(low / "data/a/one", "x" * 600)
+    write(low / "data/b/two", "x" * 600)
+    target.mkdir()
+    with pytest.raises(OSError, match="too large"):
+        copies.fill([str(low)], "/data", target, most=1000)
+    assert names(target) == []
+    copies.fill([str(low)], "/data", target, most=2000)
+    assert names(target) == ["a", "a/one", "b", "b/two"]
