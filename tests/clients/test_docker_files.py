@@ -7,11 +7,26 @@ import tarfile
 
 import pytest
 
+from tests import roots
+from tests.clients.conftest import serving
 from tests.registry import Layer, busybox_layer
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("docker") is None, reason="needs the docker command (tests/run installs it)"),
 ]
+
+
+@pytest.fixture(scope="module", params=roots.WAYS)
+def way(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def docker(way, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("engine")
+    roots.remember(way, directory / "data")
+    with serving(directory, PYTEST_CONTAINERS_DATA=str(directory / "data")) as docker:
+        yield docker
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +71,12 @@ def describe(top):
     return found
 
 
-def test_a_tree_comes_back_as_it_went(docker, target, tree, tmp_path):
+def test_a_tree_comes_back_as_it_went(docker, way, target, tree, tmp_path):
     docker.ok("cp", str(tree), f"{target}:/home")
     docker.ok("cp", f"{target}:/home/tree", str(tmp_path / "back"))
     assert describe(tmp_path / "back") == describe(tree)
-    assert (tmp_path / "back/f").stat().st_ino == (tmp_path / "back/sub/h").stat().st_ino
+    if way != "fuse-overlayfs":  # started anew, it has a number of its own for each name of a file
+        assert (tmp_path / "back/f").stat().st_ino == (tmp_path / "back/sub/h").stat().st_ino
 
 
 @pytest.mark.parametrize(
@@ -173,7 +189,10 @@ def test_a_commit_of_a_commit(docker, image):
     docker.ok("rmi", "committed:2", "committed:1")
 
 
-def test_files_of_the_machines_own_image(docker, tmp_path):
+def test_files_of_the_machines_own_image(docker, way, tmp_path):
+    if way == "copies":
+        assert "the image host cannot be used here" in docker("create", "host", "true")[2]
+        return
     (tmp_path / "f").write_text("copied")
     made = docker.ok("create", "host", "cat", "/var/f")
     docker.ok("cp", str(tmp_path / "f"), f"{made}:/var/f")

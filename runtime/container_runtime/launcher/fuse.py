@@ -45,7 +45,7 @@ class Servers:
         os.makedirs(path, 0o700, exist_ok=True)
         device = fuse.mount(KIND, path, sys.MS_NODEV)
         try:
-            self._running[identity] = _serve(mounts[0]["source"], device, mounts[0]["options"])
+            self._running[identity] = serve(mounts[0]["source"], device, mounts[0]["options"])
         except OSError:
             sys.umount(path, sys.MNT_DETACH)
             raise
@@ -71,8 +71,8 @@ class Servers:
         os.rmdir(path)
 
 
-def _serve(program: str, device: int, options: list[str]) -> int:
-    """Start the program; the launcher is single-threaded, so nobody else's child gets the descriptor."""
+def serve(program: str, device: int, options: list[str]) -> int:
+    """Start the program, for what is mounted already; its pid. It ends by itself when that is unmounted."""
     words = [KIND, "-f", "-o", ",".join([*options, _WRITE_THROUGH]), f"/dev/fd/{_DEVICE}"]
     null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1)]
     # posix_spawn(3) takes the close-on-exec flag off a descriptor that it duplicates onto itself, too.

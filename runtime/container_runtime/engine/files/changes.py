@@ -15,6 +15,7 @@ from container_runtime.engine import roots
 from container_runtime.images.files import opaque_attribute
 from container_runtime.images.merged import MergedView
 from container_runtime.kernel import syscalls
+from container_runtime.state.roots import PROGRAM
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +29,7 @@ _OWN_FILES = frozenset({"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"})
 _OWN_DIRECTORIES = frozenset({"/proc", "/sys", "/dev"})
 _RESOLVE = syscalls.RESOLVE_BENEATH | syscalls.RESOLVE_NO_SYMLINKS | syscalls.RESOLVE_NO_MAGICLINKS
 _BOTH, _ABOVE, _BELOW = "both", "above", "below"
+_MARK, _OPAQUE_MARK = ".wh.", ".wh..wh..opq"  # fuse-overlayfs(1), where it may make no device nodes or attributes
 _CAPABILITY = "security.capability"
 
 
@@ -44,8 +46,9 @@ class Part(NamedTuple):
     destination: str
     upper: Path
     lower: tuple[str, ...]
-    complete: bool = False
-    """Whether the writable layer is no layer, but a copy of everything (``engine.roots``, "copies")."""
+    strategy: str = "overlay"
+    """What the writable layer was written by (``engine.roots``). With "copies" it is no layer, but all that there is;
+    fuse-overlayfs has marks of its own for what is not there any more."""
 
 
 def parts(engine: Engine, container: Container) -> list[Part]:
@@ -53,7 +56,7 @@ def parts(engine: Engine, container: Container) -> list[Part]:
     strategy = engine.run.strategy
     if strategy != "overlay":
         lower = engine.images.lower_directories(container.image)
-        return [Part("/", roots.layer(engine, container) / "upper", lower, complete=strategy == "copies")]
+        return [Part("/", roots.layer(engine, container) / "upper", lower, strategy)]
     return [
         Part(destination, roots.layer(engine, container, destination) / "upper", directories)
         for destination, directories in engine.images.parts(container.image)
@@ -79,7 +82,7 @@ class _Comparison:
     def __init__(self, part: Part) -> None:
         self._prefix = part.destination.rstrip("/")
         self._lower = MergedView(part.lower)
-        self._complete = part.complete
+        self._strategy = part.strategy
         self._top = os.open(part.upper, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._found: list[tuple[str, int | None]] = []  # None: of a directory that is the same itself
         self._waiting: list[tuple[str, str]] = []  # what is to be looked at, and where it may be
@@ -150,13 +153,25 @@ class _Comparison:
             names = {*os.listdir(descriptor)}  # noqa: PTH208  a descriptor
         finally:
             os.close(descriptor)
+        marks: set[str] = set()
+        if self._strategy == PROGRAM:
+            marks = {name for name in names if name.startswith(_MARK)}
+            names -= marks
         gone: set[str] = set()
-        if merged and (self._complete or self._attribute(path or ".", opaque_attribute()) == b"y"):
+        if merged and self._is_opaque(path, marks):
             gone = self._lower.names(path) - names
+        elif merged and marks:
+            gone = ({name.removeprefix(_MARK) for name in marks} & self._lower.names(path)) - names
         prefix = f"{path}/" if path else ""
         where = _BOTH if merged else _ABOVE
         for name in sorted(names | gone, key=os.fsencode, reverse=True):
             self._waiting.append((prefix + name, _BELOW if name in gone else where))
+
+    def _is_opaque(self, path: str, marks: set[str]) -> bool:
+        """Whether nothing of the directory below shows through."""
+        if self._strategy == "copies" or _OPAQUE_MARK in marks:
+            return True
+        return self._attribute(path or ".", opaque_attribute()) == b"y"
 
     def _open(self, path: str, flags: int) -> int:
         return syscalls.openat2(self._top, path, flags, 0, _RESOLVE)

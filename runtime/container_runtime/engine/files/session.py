@@ -10,7 +10,6 @@ from container_runtime.engine import bundle, lifecycle
 from container_runtime.engine.files import view
 from container_runtime.engine.files.transfer import in_thread, uncancelled
 from container_runtime.errors import Conflict, EngineError
-from container_runtime.state.roots import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -63,11 +62,6 @@ async def _running(engine: Engine, container: Container, *, bare: bool) -> View 
 
 
 async def _stopped(engine: Engine, container: Container, *, bare: bool) -> View:
-    if engine.run.strategy == PROGRAM:
-        raise Conflict(
-            f"container {container.name} does not run: its files are served by {PROGRAM} here, and only while it does; "
-            "start it first"
-        )
     await bundle.prepare_layers(engine, container)
     plan = view.plan(engine, container, bare=bare)
     try:

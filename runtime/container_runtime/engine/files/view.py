@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from container_runtime.engine import bundle, roots
-from container_runtime.kernel import mountspace
+from container_runtime.kernel import fuse as kernel_fuse
+from container_runtime.kernel import mountspace, syscalls
 from container_runtime.kernel.openat2 import Root
-from container_runtime.launcher import operations
+from container_runtime.launcher import fuse, operations
 from container_runtime.launcher.child import Child
 
 if TYPE_CHECKING:
@@ -47,16 +49,22 @@ class Plan(NamedTuple):
 class View:
     """The open root directory of a container; ``close`` unmounts what was mounted for it."""
 
-    def __init__(self, descriptors: tuple[int, int], works: Sequence[Path] = ()) -> None:
-        """``descriptors``: of the root and of the mount namespace, as ``mountspace.build`` gives them."""
+    def __init__(self, descriptors: tuple[int, int], works: Sequence[Path] = (), server: int = 0) -> None:
+        """``descriptors``: of the root and of the mount namespace, as ``mountspace.build`` gives them.
+
+        ``server``: the pid of the child that serves the root.
+        """
         self.root = Root.of(descriptors[0])
         self._namespace = descriptors[1]
         self._works = works
+        self._server = server
 
     def close(self) -> None:
         """Give it up; nobody may use its root any more."""
         os.close(self.root.descriptor)
         os.close(self._namespace)
+        if self._server:
+            _end(self._server)
         for work in self._works:
             shutil.rmtree(work, ignore_errors=True)
 
@@ -78,7 +86,7 @@ def plan(engine: Engine, container: Container, *, bare: bool) -> Plan:
             options = [one for one in mount["options"] if not one.startswith("workdir=")]
             mounts.append({**mount, "options": [*options, f"workdir={work}"]})
             works.append(work)
-        elif not bare and _is_wanted(mount, container):
+        elif mount["type"] == fuse.KIND or (not bare and _is_wanted(mount, container)):
             mounts.append(mount)
     return Plan({**config, "mounts": mounts}, works)
 
@@ -137,19 +145,57 @@ def open_stopped(chosen: Plan) -> View:
     Raises:
         OSError: the kernel refused, or the source of a bind is not there.
     """
-
-    def mount(_: Space) -> str:
-        child = Child(b"")
-        for name, *arguments in operations.root_steps(chosen.config, _KINDS):
-            getattr(child, name)(*arguments)
-        os.close(child.root)
-        return chosen.config["root"]["path"]
-
+    mounts = chosen.config["mounts"]
+    if mounts and mounts[0]["type"] == fuse.KIND:
+        return _open_served(chosen.config, mounts[0])
     try:
         for work in chosen.works:
             work.mkdir(mode=0o755)
-        return View(mountspace.build(mount), chosen.works)
+        return View(mountspace.build(lambda _: _mount(chosen.config)), chosen.works)
     except BaseException:
         for work in chosen.works:
             shutil.rmtree(work, ignore_errors=True)
         raise
+
+
+def _mount(config: Any) -> str:
+    child = Child(b"")
+    for name, *arguments in operations.root_steps(config, _KINDS):
+        getattr(child, name)(*arguments)
+    os.close(child.root)
+    return config["root"]["path"]
+
+
+def _open_served(config: Any, served: Any) -> View:
+    """A root that a program serves (``launcher.fuse``).
+
+    The mount is made in one namespace, the binds in a copy of it when the program is there to be asked for their
+    places. The program itself is in neither, so that it ends when we do, however that is: then nobody has the
+    namespace any more, and what it serves is unmounted.
+    """
+    path = config["root"]["path"]
+    devices: list[int] = []
+
+    def mount(_: Space) -> str:
+        devices.append(kernel_fuse.mount(fuse.KIND, path, syscalls.MS_NODEV))
+        return "/"  # of what is served nothing can be opened yet
+
+    server, first = 0, ()
+    try:
+        first = mountspace.build(mount)
+        server = fuse.serve(served["source"], devices[0], served["options"])
+        rest = {**config, "mounts": config["mounts"][1:]}
+        return View(mountspace.build(lambda _: _mount(rest), first[1]), server=server)
+    except BaseException:
+        if server:
+            _end(server)
+        raise
+    finally:
+        for descriptor in (*devices, *first):
+            os.close(descriptor)
+
+
+def _end(server: int) -> None:
+    """What was written has reached the writable layer before write(2) returned (``launcher.fuse``)."""
+    os.kill(server, signal.SIGKILL)
+    os.waitpid(server, 0)

@@ -99,3 +99,25 @@ def test_the_engines_own_places_do_not_count(part: Part) -> None:
 def test_parts_have_their_places_before_their_paths(part: Part) -> None:
     copy_up(part, "data/f").write_text("other")
     assert found(part._replace(destination="/usr")) == {"/usr/data": MODIFIED, "/usr/data/f": MODIFIED}
+
+
+def test_a_copy_of_everything_has_no_marks(part: Part) -> None:
+    shutil.copytree(part.lower[0], part.upper, symlinks=True, dirs_exist_ok=True)
+    whole = part._replace(strategy="copies")
+    assert found(whole) == {}
+    (part.upper / "data/f").unlink()
+    (part.upper / "data/new").touch()
+    assert found(whole) == {"/data": MODIFIED, "/data/f": DELETED, "/data/new": ADDED}
+
+
+def test_marks_of_fuse_overlayfs(part: Part) -> None:
+    for name in ("data/.wh.f", "data/.wh.never", "etc/.wh..wh..opq", "etc/new"):
+        (part.upper / name).parent.mkdir(exist_ok=True)
+        (part.upper / name).touch()
+    assert found(part._replace(strategy="fuse-overlayfs")) == {
+        "/data": MODIFIED,
+        "/data/f": DELETED,
+        "/etc": MODIFIED,
+        "/etc/new": ADDED,
+        "/etc/passwd": DELETED,
+    }
