@@ -61,6 +61,13 @@ def test_events_of_a_life(docker):
     ]  # fmt: skip
 
 
+def test_a_forced_removal_is_a_kill(docker):
+    identity = docker.ok("run", "-d", "host", "sleep", "1000")
+    docker.ok("rm", "-f", identity)
+    heard = [event["Action"] for event in told(docker, f"container={identity}")]
+    assert heard == ["create", "start", "kill", "die", "destroy"]
+
+
 def test_events_of_networks(docker):
     network = docker.ok("network", "create", "told")
     identity = docker.ok("run", "-d", "--network", "told", "host", "sleep", "1000")

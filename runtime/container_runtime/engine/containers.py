@@ -70,6 +70,7 @@ async def remove(engine: Engine, container: Container, *, force: bool, volumes: 
     if was_running:
         try:
             await engine.launcher.kill(container.id, int(signals.SIGKILL))
+            container.publish(engine.events, "kill", signal=str(int(signals.SIGKILL)))
             await asyncio.shield(container.ended)
         except NotFound:
             await asyncio.shield(container.ended)
