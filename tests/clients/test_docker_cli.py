@@ -63,7 +63,6 @@ def test_a_program_that_a_signal_ended(docker):
         (["--memory", "1m", "host", "true"], 125, "Minimum memory limit"),
         (["--network", "no-such", "host", "true"], 125, "network no-such not found"),
         (["-u", "no-such", "host", "true"], 125, "unable to find user no-such"),
-        (["-p", "80:80", "host", "true"], 125, "PortBindings"),
         (["-v", "_v:/x", "host", "true"], 125, "includes invalid characters for a local volume name"),
         (["-v", "/etc/passwd:/usr", "host", "true"], 125, "Are you trying to mount a directory onto a file"),
         (["--name", "-x", "host", "true"], 125, "Invalid container name"),

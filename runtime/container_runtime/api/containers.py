@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from container_runtime.api.params import check_create
-from container_runtime.engine import container_filter, pruning, sandboxes, usage, views
+from container_runtime.engine import container_filter, pruning, publishing, sandboxes, usage, views
 from container_runtime.engine import containers as actions
 from container_runtime.engine.names import check_name
 from container_runtime.errors import Conflict, InvalidParameter
@@ -37,7 +37,7 @@ async def create(request: Request) -> None:
     """POST /containers/create."""
     body = check_create(await request.json())
     made = await actions.create(request.engine, body, request.query.get("name") or None)
-    await request.answer(201, {"Id": made.id, "Warnings": []})
+    await request.answer(201, {"Id": made.id, "Warnings": publishing.warnings(made)})
 
 
 async def inspect(request: Request) -> None:

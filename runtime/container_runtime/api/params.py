@@ -26,7 +26,7 @@ _HOST = {
     "DeviceCgroupRules": _LIST, "Links": _LIST, "CgroupParent": _TEXT, "PidMode": _TEXT, "IpcMode": _TEXT,
     "UTSMode": _TEXT, "CgroupnsMode": _TEXT, "UsernsMode": _TEXT, "BlkioWeight": _NUMBER, "Annotations": _MAP,
     "Tmpfs": _MAP, "Sysctls": _MAP, "RestartPolicy": _OBJECT, "LogConfig": _OBJECT, "PortBindings": _OBJECT,
-    "VolumesFrom": _LIST, "VolumeDriver": _TEXT,
+    "VolumesFrom": _LIST, "VolumeDriver": _TEXT, "PublishAllPorts": _FLAG,
 }  # fmt: skip
 _IMAGE = {key: kind for key, kind in _CREATE.items() if key not in {"HostConfig", "NetworkingConfig"}} | {
     "OnBuild": _LIST, "Shell": _LIST, "ArgsEscaped": _FLAG,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from container_runtime.engine.streams import InputPipe, OutputPipe
     from container_runtime.images.model import Image
     from container_runtime.network.model import Endpoint, Network
+    from container_runtime.network.publisher import Published
     from container_runtime.oci.spec import Process
 
 NEVER = "0001-01-01T00:00:00Z"
@@ -75,6 +76,8 @@ class Container:
         self.restarts = Restarts()
         self.points: list[MountPoint] = []
         self.health: Health | None = None
+        self.published: list[Published] | None = None
+        """Where its ports are reached; None while nothing can be published."""
         self.frozen = ""
         """The cgroup's file that thaws it, while it is paused."""
 

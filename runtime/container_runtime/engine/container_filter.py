@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from container_runtime.engine import filters, health, lifecycle, views
+from container_runtime.engine import filters, health, lifecycle, publishing, views
 from container_runtime.engine.container import NEVER
 from container_runtime.errors import EngineError, InvalidParameter
 
@@ -20,7 +20,6 @@ NAMES = frozenset(
 )
 _STATES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
 _HEALTH = (health.NONE, health.STARTING, health.HEALTHY, health.UNHEALTHY)
-_PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/([a-z]{1,10}))?", re.ASCII)
 
 
 def select(engine: Engine, text: str | None, *, everything: bool, limit: int) -> list[Container]:
@@ -59,8 +58,7 @@ def _check(wanted: filters.Filters) -> None:
         if not re.fullmatch(r"[+-]?[0-9]{1,10}", value):
             raise InvalidParameter(f"invalid filter 'exited={value}': a whole number is expected")
     filters.boolean(wanted.get("is-task"), "is-task")
-    for name in ("publish", "expose"):
-        _has_port((), wanted.get(name), name)
+    publishing.check_filters(wanted)
 
 
 def _images(engine: Engine, names: Iterable[str]) -> set[str]:
@@ -93,8 +91,7 @@ def _matches(one: Container, wanted: filters.Filters) -> bool:
         and not filters.boolean(wanted.get("is-task"), "is-task")
         and _in_network(one, wanted.get("network"))
         and _has_volume(one, wanted.get("volume"))
-        and _has_port(one.host.get("PortBindings") or {}, wanted.get("publish"), "publish")
-        and _has_port(_exposed(one), wanted.get("expose"), "expose")
+        and publishing.matches(one, wanted)
     )
 
 
@@ -122,23 +119,3 @@ def _has_volume(one: Container, wanted: list[str] | None) -> bool:
     for mount in views.summary(one)["Mounts"]:
         known.update((mount.get("Name") or mount.get("Source") or "", mount.get("Destination") or ""))
     return not known.isdisjoint(wanted)
-
-
-def _exposed(one: Container) -> dict[str, object]:
-    return {**(one.image.config.get("ExposedPorts") or {}), **(one.body.get("ExposedPorts") or {})}
-
-
-def _has_port(known: Iterable[str], wanted: list[str] | None, name: str) -> bool:
-    """``80``, ``80/udp`` or ``80-90/tcp``; tcp where nothing is said."""
-    if not wanted:
-        return True
-    ports = {port if "/" in port else f"{port}/tcp" for port in known}
-    return any(not ports.isdisjoint(_range(value, name)) for value in wanted)
-
-
-def _range(text: str, name: str) -> set[str]:
-    match = _PORTS.fullmatch(text)
-    first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-    if match is None or not first <= last <= 65535:
-        raise InvalidParameter(f"invalid filter '{name}={text}': a port or a range of ports is expected")
-    return {f"{port}/{match[3] or 'tcp'}" for port in range(first, last + 1)}

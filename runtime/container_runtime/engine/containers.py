@@ -7,7 +7,18 @@ import os
 import signal as signals
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import bundle, health, lifecycle, modes, mounting, names, restarts, sandboxes, unsupported
+from container_runtime.engine import (
+    bundle,
+    health,
+    lifecycle,
+    modes,
+    mounting,
+    names,
+    publishing,
+    restarts,
+    sandboxes,
+    unsupported,
+)
 from container_runtime.engine.container import Container
 from container_runtime.errors import Conflict, NotFound
 
@@ -42,6 +53,7 @@ async def create(engine: Engine, body: dict[str, Any], name: str | None) -> Cont
     container = Container(identity, chosen, body, image, directory)
     container.points = mounting.points_of(engine, container)
     sandboxes.check(engine, container)
+    publishing.check(container)
     bundle.generate(engine, container)
     directory.mkdir(mode=0o700)
     engine.images.lease(image.id, f"{engine.run.path.name}-{identity}")

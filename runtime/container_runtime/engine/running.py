@@ -12,6 +12,7 @@ from container_runtime.engine import (
     health,
     lifecycle,
     mounting,
+    publishing,
     restarts,
     sandboxes,
     streams,
@@ -41,6 +42,7 @@ async def _begin(engine: Engine, container: Container) -> None:
     container.state = lifecycle.STARTING
     try:
         sandboxes.prepare(engine, container)
+        publishing.open_ports(engine, container)
         await bundle.prepare_layers(engine, container)
         await mounting.prepare(engine, container)
         config = bundle.generate(engine, container)
@@ -69,6 +71,7 @@ def _failed(engine: Engine, container: Container, error: Exception) -> None:
     container.exit_code = error.exit_code if isinstance(error, StartError) else 128
     container.error = str(error)
     mounting.release(engine, container)
+    publishing.stop(engine, container)
     container.log.finish()
     for pipe in container.outputs:
         pipe.close()
@@ -137,6 +140,7 @@ def ended(engine: Engine, container: Container, end: Exit) -> None:
     _forget_streams(container)
     container.pid = 0
     container.frozen = ""
+    publishing.stop(engine, container)
     if engine.networks.forwards is not None:
         engine.networks.forwards.stop(container.id)
     container.exit_code, container.oom_killed = end.code, end.oom_killed

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from container_runtime.engine import publishing
 from container_runtime.engine.container import NETWORKLESS
-from container_runtime.errors import Conflict, InvalidParameter
+from container_runtime.errors import Conflict, EngineError, InvalidParameter
 from container_runtime.network.hosts import render_hosts, render_resolv_conf
 
 if TYPE_CHECKING:
@@ -105,6 +106,12 @@ def connect(engine: Engine, container: Container, network: Network, asked: dict[
     _wire(engine, container)
     _join(engine, container, network, asked)
     write_files(engine, container)
+    if container.running:
+        try:
+            publishing.open_ports(engine, container)
+        except EngineError:
+            disconnect(engine, container, network)
+            raise
 
 
 def disconnect(engine: Engine, container: Container, network: Network) -> None:
@@ -118,6 +125,8 @@ def disconnect(engine: Engine, container: Container, network: Network) -> None:
     engine.networks.disconnect(container.id, network)
     container.endpoints.pop(network.id, None)
     write_files(engine, container)
+    if container.running:
+        publishing.open_ports(engine, container)
 
 
 def rename(container: Container, name: str) -> None:
@@ -224,7 +233,9 @@ def open_forwards(engine: Engine, container: Container) -> None:
 
 
 def release(engine: Engine, container: Container) -> None:
-    """Its addresses and names are free."""
+    """Its addresses, names and ports are free."""
+    engine.networks.publisher.forget(container.id)
+    container.published = None
     if engine.networks.forwards is not None:
         engine.networks.forwards.forget(container.id)
     engine.networks.close_sandbox(container.id)

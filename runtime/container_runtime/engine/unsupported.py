@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
 # Field of HostConfig -> what may be asked for besides nothing ("", 0, null, empty).
 _HOST: dict[str, tuple[Any, ...]] = {
-    "PortBindings": (),
-    "PublishAllPorts": (),
     "UsernsMode": ("host",),
     "BlkioWeightDevice": (),
     "CpuRealtimePeriod": (),

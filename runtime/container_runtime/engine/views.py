@@ -6,7 +6,7 @@ import calendar
 import time
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import health, lifecycle, mounting
+from container_runtime.engine import health, lifecycle, mounting, publishing
 
 if TYPE_CHECKING:
     from container_runtime.engine.container import Container
@@ -20,7 +20,7 @@ def network_settings(container: Container) -> dict[str, Any]:
     return {
         "Bridge": "",
         "SandboxID": container.id,
-        "Ports": {},
+        "Ports": publishing.ports(container),
         "Networks": networks,
         **{key: first.get(key, "") for key in ("IPAddress", "Gateway", "MacAddress", "EndpointID")},
         "IPPrefixLen": first.get("IPPrefixLen", 0),
@@ -58,7 +58,7 @@ def summary(container: Container) -> dict[str, Any]:
         "ImageID": container.image.id,
         "Command": " ".join(container.command()),
         "Created": container.created_seconds,
-        "Ports": [],
+        "Ports": publishing.summary(container),
         "Labels": container.labels,
         "State": container.visible_state(),
         "Status": status_text(container),
@@ -74,6 +74,8 @@ def details(container: Container) -> dict[str, Any]:
     config = {**container.body, "Hostname": container.hostname, "Labels": container.labels}
     config["Volumes"] = {path: {} for path in mounting.declared(container)} or None
     config.pop("HostConfig", None)
+    if exposed := publishing.exposed_names(container):
+        config["ExposedPorts"] = exposed
     config.pop("NetworkingConfig", None)
     if (found := health.configuration(container)) is not None:
         config["Healthcheck"] = found

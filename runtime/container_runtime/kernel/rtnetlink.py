@@ -20,12 +20,12 @@ _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO = 1, 3, 4, 
 _IFLA_NET_NS_FD, _IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_INFO_PEER = 28, 1, 2, 1
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_TABLE = 1, 4, 5, 15
-_FRA_IIFNAME, _FRA_PRIORITY, _FRA_TABLE = 3, 6, 15
+_FRA_IIFNAME, _FRA_PRIORITY, _FRA_FWMARK, _FRA_TABLE = 3, 6, 10, 15
 _NESTED = 0x8000
 _RTMGRP_IPV4_ROUTE = 0x40  # linux/rtnetlink.h
 _IFF_UP = 1
-_RTN_UNICAST, _RTN_UNREACHABLE, _RTNH_F_ONLINK = 1, 7, 4
-_RT_TABLE_MAIN, _RTPROT_STATIC, _SCOPE_UNIVERSE, _SCOPE_LINK = 254, 4, 0, 253
+_RTN_UNICAST, _RTN_LOCAL, _RTN_UNREACHABLE, _RTNH_F_ONLINK = 1, 2, 7, 4
+_RT_TABLE_MAIN, _RTPROT_STATIC, _SCOPE_UNIVERSE, _SCOPE_LINK, _SCOPE_HOST = 254, 4, 0, 253, 254
 
 Request = tuple[str, str, int, int, bytes]
 """What it is and to what (for an error's words), message type, flags, payload."""
@@ -136,6 +136,20 @@ def rule_from_interface(name: str, table: int, priority: int) -> Request:
     payload = struct.pack("=BBBBBBBBI", socket.AF_INET, 0, 0, 0, 0, 0, 0, 1, 0)  # FR_ACT_TO_TBL
     payload += _text(_FRA_IIFNAME, name) + _number(_FRA_PRIORITY, priority) + _number(_FRA_TABLE, table)
     return ("add rule for", name, _NEWRULE, _CREATE | _EXCL, payload)
+
+
+def rule_for_mark(mark: int, table: int, priority: int) -> Request:
+    """Route packets with a mark of nftables by ``table``."""
+    payload = struct.pack("=BBBBBBBBI", socket.AF_INET, 0, 0, 0, 0, 0, 0, 1, 0)  # FR_ACT_TO_TBL
+    payload += _number(_FRA_FWMARK, mark) + _number(_FRA_PRIORITY, priority) + _number(_FRA_TABLE, table)
+    return ("add rule for mark", str(mark), _NEWRULE, _CREATE | _EXCL, payload)
+
+
+def all_local(table: int) -> Request:
+    """Every address is this namespace's own, in a table of its own (tproxy.rst, "Making non-local sockets work")."""
+    payload = struct.pack("=BBBBBBBBI", socket.AF_INET, 0, 0, 0, 0, _RTPROT_STATIC, _SCOPE_HOST, _RTN_LOCAL, 0)
+    payload += _number(_RTA_OIF, 1) + _number(_RTA_TABLE, table)
+    return ("add local route", f"table {table}", _NEWROUTE, _CREATE | _EXCL, payload)
 
 
 def removed(request: Request) -> Request:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _EEXIST = 17
+_MARKED_TABLE = 999  # those of the bridges follow
 _SYSCTL = Path("/proc/sys/net")  # proc_sys(5): it shows the settings of the opener's namespace
 
 
@@ -128,6 +129,8 @@ class Backbone:
     def add_bridge(self, name: str, subnet: Subnet, number: int, *, internal: bool) -> int:
         """A bridge with the subnet's first address, whose traffic reaches the machine at most, never another bridge.
 
+        Of an ``internal`` network nothing reaches the machine either, whatever routes a container makes for itself.
+
         What comes in by it is routed by a table of its own, in which nothing of other bridges is.
         """
         self._inner.send(rtnetlink.bridge(name))
@@ -137,15 +140,20 @@ class Backbone:
             rtnetlink.address(index, gateway, subnet.prefix),
             rtnetlink.rule_from_interface(name, table, 100),
             rtnetlink.route(subnet.address(0), subnet.prefix, index=index, table=table),
-            rtnetlink.route(self.machine_address, 32, index=self.uplink_index, table=table),
             rtnetlink.route(self.pool.address(0), self.pool.prefix, table=table, unreachable=True),
         ]
         if internal:
             requests.append(rtnetlink.route(table=table, unreachable=True))
         else:
+            requests.append(rtnetlink.route(self.machine_address, 32, index=self.uplink_index, table=table))
             requests.append(rtnetlink.route(gateway=self.machine_address, index=self.uplink_index, table=table))
         self._inner.send(*requests)
         return index
+
+    def take_marked(self, mark: int) -> None:
+        """Deliver packets with a mark here (``listen`` with ``outside``), whatever addresses they have."""
+        netlink = self._inner if self.outer < 0 else self._machine
+        netlink.send(rtnetlink.rule_for_mark(mark, _MARKED_TABLE, 50), rtnetlink.all_local(_MARKED_TABLE))
 
     def clear_bridge(self, index: int, subnet: Subnet) -> None:
         """Take a bridge's address away, so that another may have the subnet before this one is removed."""
@@ -176,10 +184,14 @@ class Backbone:
         """Delete a veth pair; blocks for some 20 ms, so threads do it."""
         self.remove_bridge(namespaces.inside(self.namespace, lambda: rtnetlink.index_of(name)))
 
-    def listen(self, address: str, port: int, kind: socket.SocketKind, *, outside: bool = False) -> socket.socket:
-        """A bound, non-blocking socket inside; ``outside``: in the stand-in for the machine, where there is one."""
+    def make_socket(self, kind: socket.SocketKind, *, outside: bool = False) -> socket.socket:
+        """A socket inside; ``outside``: in the stand-in for the machine, where there is one."""
         namespace = self.outer if outside and self.outer >= 0 else self.namespace
-        server = namespaces.inside(namespace, lambda: socket.socket(socket.AF_INET, kind))
+        return namespaces.inside(namespace, lambda: socket.socket(socket.AF_INET, kind))
+
+    def listen(self, address: str, port: int, kind: socket.SocketKind, *, outside: bool = False) -> socket.socket:
+        """A bound, non-blocking socket, where ``make_socket`` makes it."""
+        server = self.make_socket(kind, outside=outside)
         try:
             server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             server.bind((address, port))

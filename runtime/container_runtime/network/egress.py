@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PORT = 1  # of the engine's own namespace, where nothing else listens
 _SO_ORIGINAL_DST = 80  # linux/netfilter_ipv4.h
-_MACHINE = "127.128.0.1"
+MACHINE = "127.128.0.1"
 """The machine as an ordinary user's containers reach it: whoever listens on all addresses answers at this one too, and
 whoever listens on 127.0.0.1 does so to be reached from the machine alone."""
 _CONNECT_TIMEOUT = 30.0  # seconds
@@ -66,7 +66,7 @@ class Egress:
             connection.close()
             return
         if destination[0] == self._machine:
-            destination = (_MACHINE, destination[1])
+            destination = (MACHINE, destination[1])
         elif not self._allowed(source, destination[0]):
             reset(connection)
             connection.close()

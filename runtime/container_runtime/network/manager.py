@@ -8,12 +8,13 @@ import time
 from typing import TYPE_CHECKING
 
 from container_runtime.errors import Conflict, Forbidden, InvalidParameter, NotFound
-from container_runtime.network import pools, tap
+from container_runtime.network import egress_datagrams, pools, tap
 from container_runtime.network.backbone import Backbone
 from container_runtime.network.dns import NameServer
 from container_runtime.network.egress import Egress
 from container_runtime.network.forwards import Forwards
 from container_runtime.network.model import Endpoint, Network
+from container_runtime.network.publisher import Publisher
 from container_runtime.network.sandbox import Sandbox
 from container_runtime.network.spare import SpareSandbox
 
@@ -58,6 +59,8 @@ class NetworkManager:
         self._servers: dict[str, NameServer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._egress = Egress(self.backbone, self._may_leave, machine_only=way != tap.RELAY)
+        self._datagrams = egress_datagrams.start(self.backbone, self._may_leave, machine_only=way != tap.RELAY)
+        self.publisher = Publisher(self.backbone)
         self.forwards = Forwards(self.backbone) if self.backbone.outer >= 0 else None
         """None where the machine reaches containers by their addresses."""
         for name, driver in _PREDEFINED.items():
@@ -279,7 +282,7 @@ class NetworkManager:
         subnet = self._subnets[network.id]
         number = self._address(network, subnet, address)
         text = pools.dotted(number)
-        hardware = _parse_mac(mac) if mac else pools.mac_of(text)
+        hardware = pools.parse_mac(mac) if mac else pools.mac_of(text)
         interface = f"eth{sandbox.interfaces}"
         outer = self._outer_name(number)
         self.backbone.attach(outer, interface, sandbox.descriptor, self._bridges[network.id], hardware)
@@ -366,6 +369,9 @@ class NetworkManager:
         for server in self._servers.values():
             server.close()
         self._egress.close()
+        self.publisher.close()
+        if self._datagrams is not None:
+            self._datagrams.close()
         if self.forwards is not None:
             self.forwards.close()
         self._spare.discard()
@@ -375,14 +381,3 @@ class NetworkManager:
             self._burial.cancel()
         self._bury_all()
         await asyncio.to_thread(self.backbone.close)
-
-
-def _parse_mac(text: str) -> bytes:
-    parts = text.split(":")
-    try:
-        value = bytes(int(part, 16) for part in parts)
-    except ValueError:
-        value = b""
-    if len(value) != 6 or value[0] & 1:
-        raise InvalidParameter(f"MacAddress: {text!r} is not the address of one interface")
-    return value

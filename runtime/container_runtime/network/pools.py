@@ -130,3 +130,19 @@ def choose_address(subnet: Subnet, taken: set[int], last: int) -> int:
 def mac_of(address: str) -> bytes:
     """The hardware address that goes with an IPv4 address: 02:42 and its bytes, as Docker does it."""
     return b"\x02\x42" + socket.inet_aton(address)
+
+
+def parse_mac(text: str) -> bytes:
+    """The six bytes of an interface's address.
+
+    Raises:
+        InvalidParameter: it is none, or one of a group.
+    """
+    parts = text.split(":")
+    try:
+        value = bytes(int(part, 16) for part in parts)
+    except ValueError:
+        value = b""
+    if len(value) != 6 or value[0] & 1:
+        raise InvalidParameter(f"MacAddress: {text!r} is not the address of one interface")
+    return value

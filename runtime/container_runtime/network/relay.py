@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import socket
 import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 _CHUNK = 1 << 16
+_MUCH = 1 << 18  # bytes that a way has carried, after which a pipe is worth its descriptors
+_PIPE = 1 << 18
 _PAUSE = 1.0  # seconds
 
 
@@ -77,14 +82,67 @@ class Relay:
             await asyncio.gather(*ways, return_exceptions=True)
 
     async def _copy(self, source: socket.socket, target: socket.socket) -> None:
+        """One way, until its end has been passed on; others have their turn after each piece, however fast it goes."""
+        carried = 0
         while data := await self._loop.sock_recv(source, _CHUNK):
             await self._loop.sock_sendall(target, data)
+            carried += len(data)
+            if carried > _MUCH and (pipe := _open_pipe()):
+                await self._splice(source, target, *pipe)
+                break
+            await asyncio.sleep(0)
         target.shutdown(socket.SHUT_WR)
+
+    async def _splice(self, source: socket.socket, target: socket.socket, reading: int, writing: int) -> None:
+        """The same through a pipe, which is closed then: the bytes stay in the kernel (splice(2)), at half the cost."""
+        flags = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
+        try:
+            while True:
+                try:
+                    inside = os.splice(source.fileno(), writing, _PIPE, flags=flags)
+                except BlockingIOError:
+                    await self._ready(source, self._loop.add_reader, self._loop.remove_reader)
+                    continue
+                if not inside:
+                    return
+                while inside:
+                    try:
+                        inside -= os.splice(reading, target.fileno(), inside, flags=flags)
+                    except BlockingIOError:
+                        await self._ready(target, self._loop.add_writer, self._loop.remove_writer)
+                await asyncio.sleep(0)
+        finally:
+            os.close(reading)
+            os.close(writing)
+
+    async def _ready(self, one: socket.socket, add: Callable[..., None], remove: Callable[[int], object]) -> None:
+        ready: asyncio.Future[None] = self._loop.create_future()
+        add(one.fileno(), _finish, ready)
+        try:
+            await ready
+        finally:
+            remove(one.fileno())
 
     def close(self) -> None:
         """End all connections."""
         for task in self._tasks:
             task.cancel()
+
+
+def _finish(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
+
+
+def _open_pipe() -> tuple[int, int] | None:
+    """Both ends of a pipe for ``_splice``; None where no descriptor is free."""
+    try:
+        pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with suppress(OSError):  # a user's share of pipe buffers (pipe(7)) is used up: it stays as small as it is
+        fcntl.fcntl(pipe[1], fcntl.F_SETPIPE_SZ, _PIPE)
+    return pipe
 
 
 def reset(connection: socket.socket) -> None:

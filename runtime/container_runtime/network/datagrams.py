@@ -1,0 +1,125 @@
+"""Datagrams on their way between two places: a socket for each asker, kept while something comes or goes.
+
+UDP has no connections, but a service sees who asks, and an answer has to find its way back. So each asker (and place
+it asks) is a flow with a socket of its own, which ends when nothing has come or gone for a while, or when there are
+too many: the one that was silent for longest goes first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Hashable
+
+IDLE = 90.0  # seconds; what docker-proxy waits (moby, cmd/docker-proxy/udp_proxy_linux.go: UDPConnTrackTimeout)
+MOST = 512
+LONGEST = 65535
+BATCH = 64
+"""Datagrams that are taken from a socket before others have their turn."""
+
+
+class Flow:
+    """One asker's: ``ahead`` is connected to whom it asks, ``back`` takes what is answered to it."""
+
+    __slots__ = ("ahead", "back", "deadline", "owned")
+
+    def __init__(self, ahead: socket.socket, back: Callable[[bytes], object], *owned: socket.socket) -> None:
+        """``owned`` are closed with ``ahead``, when the flow ends."""
+        self.ahead, self.back, self.owned = ahead, back, (ahead, *owned)
+        self.deadline = 0.0
+
+
+class Flows:
+    """The flows of one listening place, by asker."""
+
+    def __init__(self, most: int = MOST, idle: float = IDLE) -> None:
+        """On the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._most, self._idle = most, idle
+        self._flows: OrderedDict[Hashable, Flow] = OrderedDict()  # the one that was silent for longest comes first
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._flows)
+
+    def send(self, key: Hashable, data: bytes, make: Callable[[], Flow]) -> None:
+        """Pass an asker's datagram on; ``make`` is called where it has no flow yet.
+
+        What cannot be sent is lost, as datagrams may be; a flow that nobody answers for (ECONNREFUSED) ends.
+        """
+        flow = self._flows.get(key)
+        try:
+            if flow is None:
+                flow = self._add(key, make())
+            self._used(key, flow)
+            flow.ahead.send(data)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.end(key)
+
+    def _add(self, key: Hashable, flow: Flow) -> Flow:
+        while len(self._flows) >= self._most:
+            self.end(next(iter(self._flows)))
+        self._flows[key] = flow
+        self._loop.add_reader(flow.ahead.fileno(), self._answered, key, flow)
+        return flow
+
+    def _answered(self, key: Hashable, flow: Flow) -> None:
+        try:
+            for _ in range(BATCH):
+                data = flow.ahead.recv(LONGEST)
+                self._used(key, flow)
+                flow.back(data)
+        except BlockingIOError:
+            return
+        except OSError:  # nobody is there, as the machine over there says
+            self.end(key)
+
+    def _used(self, key: Hashable, flow: Flow) -> None:
+        flow.deadline = self._loop.time() + self._idle
+        self._flows.move_to_end(key)
+        if self._timer is None:
+            self._timer = self._loop.call_at(flow.deadline, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        while self._flows:
+            key, flow = next(iter(self._flows.items()))
+            if flow.deadline > now:
+                self._timer = self._loop.call_at(flow.deadline, self._expire)
+                return
+            self.end(key)
+
+    def end(self, key: Hashable) -> None:
+        """End an asker's flow, where there is one."""
+        flow = self._flows.pop(key, None)
+        if flow is not None:
+            self._loop.remove_reader(flow.ahead.fileno())
+            for owned in flow.owned:
+                owned.close()
+
+    def close(self) -> None:
+        """End all."""
+        for key in [*self._flows]:
+            self.end(key)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def receive(listener: socket.socket, take: Callable[[bytes, list[Any], Any], None], ancillary: int) -> None:
+    """What is to be read at a listening socket: data, control messages and sender, given to ``take`` one by one."""
+    for _ in range(BATCH):
+        try:
+            data, control, _, sender = listener.recvmsg(LONGEST, ancillary)
+        except BlockingIOError:
+            return
+        except OSError:  # an error that an earlier answer met (ip(7), IP_RECVERR); the socket goes on
+            continue
+        take(data, control, sender)
