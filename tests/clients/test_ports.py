@@ -216,7 +216,7 @@ def test_a_port_of_another_program(docker):
 def test_low_ports_are_for_root(docker):
     code, _, err = docker("run", "--rm", "-p", "127.0.0.1:79:80", "host", "true")
     assert code == 125
-    assert "permission denied: ports below" in err
+    assert "not permitted: ports below" in err
     assert "sudo sysctl net.ipv4.ip_unprivileged_port_start=79" in err
 
 

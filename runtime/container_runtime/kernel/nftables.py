@@ -1,6 +1,7 @@
 """Fixed nftables rulesets for a network namespace, as netlink messages (linux/netfilter/nf_tables.h).
 
-In the words of nft(8), the two for root's engine::
+For an ordinary user's engine, in the stand-in for the machine, the last line of each chain is all. For root's, in the
+words of nft(8)::
 
     table ip pytest_containers {
         chain outside {
@@ -12,12 +13,12 @@ In the words of nft(8), the two for root's engine::
         }
         chain datagrams {
             type filter hook prerouting priority mangle; policy accept;
-            (the same three)
-            meta l4proto udp tproxy to :1 meta mark set 1
+            iifname "uplink" return
+            fib daddr type local return
+            ip daddr 198.18.0.0/15 return
+            meta l4proto udp tproxy to :1 meta mark set 0x00000001
         }
     }
-
-For an ordinary user's, in the stand-in for the machine, the last line of each is all.
 """
 
 from __future__ import annotations

@@ -25,12 +25,35 @@ BATCH = 64
 class Flow:
     """One asker's: ``ahead`` is connected to whom it asks, ``back`` takes what is answered to it."""
 
-    __slots__ = ("ahead", "back", "deadline", "owned")
+    __slots__ = ("ahead", "back", "deadline", "destination", "owned")
 
-    def __init__(self, ahead: socket.socket, back: Callable[[bytes], object], *owned: socket.socket) -> None:
-        """``owned`` are closed with ``ahead``, when the flow ends."""
-        self.ahead, self.back, self.owned = ahead, back, (ahead, *owned)
+    def __init__(
+        self,
+        ahead: socket.socket,
+        back: Callable[[bytes], object],
+        *owned: socket.socket,
+        destination: tuple[str, int] | None = None,
+    ) -> None:
+        """``owned`` are closed with ``ahead``, when the flow ends.
+
+        With a ``destination``, ``ahead`` is not connected, and whatever address has its port may answer: a service of
+        the machine that listens at all its loopback addresses answers from 127.0.0.1, whichever was asked.
+        """
+        self.ahead, self.back, self.owned, self.destination = ahead, back, (ahead, *owned), destination
         self.deadline = 0.0
+
+    def send(self, data: bytes) -> None:
+        """Ask."""
+        if self.destination is None:
+            self.ahead.send(data)
+        else:
+            self.ahead.sendto(data, self.destination)
+
+    def pass_back(self) -> None:
+        """One answer, if it is from whom was asked; BlockingIOError where there is none."""
+        data, sender = self.ahead.recvfrom(LONGEST)
+        if self.destination is None or sender[1] == self.destination[1]:
+            self.back(data)
 
 
 class Flows:
@@ -56,7 +79,7 @@ class Flows:
             if flow is None:
                 flow = self._add(key, make())
             self._used(key, flow)
-            flow.ahead.send(data)
+            flow.send(data)
         except BlockingIOError:
             return
         except OSError:
@@ -72,9 +95,8 @@ class Flows:
     def _answered(self, key: Hashable, flow: Flow) -> None:
         try:
             for _ in range(BATCH):
-                data = flow.ahead.recv(LONGEST)
+                flow.pass_back()
                 self._used(key, flow)
-                flow.back(data)
         except BlockingIOError:
             return
         except OSError:  # nobody is there, as the machine over there says

@@ -104,12 +104,16 @@ class DatagramEgress:
             back.bind(asked)
             for one in (back, ahead):
                 one.setblocking(False)
-            ahead.connect(destination)
+            if destination == asked:
+                ahead.connect(destination)
+            else:  # only loopback reaches it, and is answered
+                ahead.bind((MACHINE, 0))
         except BaseException:
             back.close()
             ahead.close()
             raise
-        return Flow(ahead, lambda data: back.sendto(data, sender), back)
+        unconnected = None if destination == asked else destination
+        return Flow(ahead, lambda data: back.sendto(data, sender), back, destination=unconnected)
 
     def close(self) -> None:
         """End all flows; rules and routes go with the namespace."""

@@ -215,15 +215,15 @@ def _bound(host: str, number: int, protocol: str) -> socket.socket:
 
 
 def _reason(error: OSError, number: int) -> str:
-    text = os.strerror(error.errno or errno.EIO).lower()
     if error.errno != errno.EACCES:
-        return text
+        return os.strerror(error.errno or errno.EIO).lower()
     try:
         lowest = (_SETTINGS / "ip_unprivileged_port_start").read_text().strip()
     except OSError:
         lowest = "1024"
     return (
-        f"{text}: ports below {lowest} are for root; publish at a higher one, or let everybody have them: "
+        # Without the words "permission denied", of which docker's command would make the exit code 126.
+        f"not permitted: ports below {lowest} are for root; publish at a higher one, or let everybody have them: "
         f"sudo sysctl net.ipv4.ip_unprivileged_port_start={number}"
     )
 

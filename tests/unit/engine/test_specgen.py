@@ -170,7 +170,6 @@ def test_no_new_privileges():
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        ({"HostConfig": {"PortBindings": {"80/tcp": [{}]}}}, "PortBindings"),
         ({"HostConfig": {"StorageOpt": {"size": "1G"}}}, "StorageOpt"),
     ],
 )

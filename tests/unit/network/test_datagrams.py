@@ -60,6 +60,29 @@ def test_answers_go_back():
     run(work)
 
 
+def test_who_is_not_connected_hears_its_destination_s_port_only():
+    async def work(flows):
+        answers = asyncio.Queue()
+        connected, there = pair()
+        connected.close()
+        ahead = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        ahead.setblocking(False)
+        destination = ("127.0.0.9", there.getsockname()[1])
+        with (
+            there,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as elsewhere,
+        ):
+            elsewhere.bind(destination)
+            flows.send("a", b"x", lambda: Flow(ahead, answers.put_nowait, destination=destination))
+            _, sender = elsewhere.recvfrom(10)
+            stranger.sendto(b"wrong", ("127.0.0.1", sender[1]))
+            there.sendto(b"right", ("127.0.0.1", sender[1]))
+            assert await answers.get() == b"right"
+
+    run(work)
+
+
 def test_the_one_that_was_silent_for_longest_makes_room():
     async def work(flows):
         made, answering = {}, []
