@@ -1,7 +1,7 @@
 """The outside of an ordinary user's containers by pasta(1) or slirp4netns(1), where one of them is asked for.
 
 The program makes an interface (a tap) in the stand-in for the machine (``backbone``), and what goes out by that it
-sends from sockets of its own on the machine. So UDP and ICMP get out too, which ``egress`` does not carry; and
+sends from sockets of its own on the machine. So ICMP gets out too, which ``egress`` does not carry; and
 ``egress`` is left with what is for the machine itself.
 """
 
