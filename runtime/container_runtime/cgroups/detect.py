@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 V1_CONTROLLERS = ("memory", "cpu", "cpuacct", "pids", "blkio", "devices", "cpuset", "freezer")
 V2_CONTROLLERS = ("memory", "cpu", "pids", "io", "cpuset")
+_ENOUGH = frozenset({"memory", "cpu", "pids"})
 
 
 class Layout:
@@ -99,15 +100,20 @@ def _enable(directory: str, wanted: Iterable[str]) -> frozenset[str]:
     return enabled & frozenset(wanted)
 
 
-def _find_v2(point: str, start: str) -> tuple[str, frozenset[str]]:
+def _find_v2(point: str, start: str, may_write: Callable[[str], bool]) -> tuple[str, frozenset[str]]:
+    """From our own group upwards: the first that offers all three, else the nearest of those that offer most.
+
+    Not every system gives its users all: systemd's user@.service has memory and pids everywhere, cpu from version 252
+    on (its NEWS). A limit that needs more is an error later.
+    """
     directory = start
+    best, has = point if may_write(point) else "", frozenset[str]()
     while True:
         enabled = _enable(directory, V2_CONTROLLERS)
-        if {"memory", "pids", "cpu"} <= enabled and os.access(directory, os.W_OK):
-            return directory, enabled
-        if directory == point or not directory.startswith(point):
-            # Nothing offers all three: the top with what there is; a limit that needs more is an error later.
-            return (point, enabled) if os.access(point, os.W_OK) else ("", frozenset())
+        if len(enabled) > len(has) and may_write(directory):
+            best, has = directory, enabled
+        if has >= _ENOUGH or directory == point or not directory.startswith(point):
+            return best, has
         directory = directory.rpartition("/")[0]
 
 
@@ -135,7 +141,7 @@ def detect(
     if v1 or mount_v2 is None:
         return Layout(v1, "", frozenset())
     point, root = mount_v2
-    directory, controllers = _find_v2(point, below_mount(point, root, own_v2))
+    directory, controllers = _find_v2(point, below_mount(point, root, own_v2), may_write)
     return Layout({}, directory, controllers)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from container_runtime.doctor import reasons
 from container_runtime.doctor.attempt import Failure, Refused, as_engine
 from container_runtime.doctor.model import Finding
-from container_runtime.kernel import syscalls
+from container_runtime.kernel import syscalls, uts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,10 +65,16 @@ def namespaces(here: Surroundings) -> Finding:
 
 def system_calls(here: Surroundings) -> Finding:
     """The newer system calls, which old kernels and the profiles of outer containers do not have."""
-    tries = {"clone3": _clone3, "pidfd": _pidfd, "openat2": _openat2, "pivot_root": _pivot_root}
+    tries = {
+        "clone3": _clone3,
+        "pidfd": _pidfd,
+        "openat2": _openat2,
+        "sethostname": _hostname,
+        "pivot_root": _pivot_root,
+    }
     refused = _refused(here, tries, "before them")
     if not refused:
-        return Finding("system calls", "ok", "clone3, pidfd_open, pidfd_send_signal, openat2, pivot_root")
+        return Finding("system calls", "ok", ", ".join(tries))
     found = {name: reasons.refusal(failure, here) for name, failure in refused.items()}
     return _missing("system calls", found, "the launcher makes them for every container")
 
@@ -91,6 +97,11 @@ def _openat2() -> None:
     root = os.open("/", os.O_PATH | os.O_CLOEXEC)
     os.close(syscalls.openat2(root, "..", os.O_PATH))
     os.close(root)
+
+
+def _hostname() -> None:
+    syscalls.unshare(syscalls.CLONE_NEWUTS)
+    uts.set_hostname("doctor")
 
 
 def _pivot_root() -> None:

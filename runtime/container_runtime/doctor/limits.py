@@ -26,6 +26,11 @@ RESOURCES: dict[str, dict[str, Any]] = {
 }
 _DENY_ALL = [{"allow": False, "access": "rwm"}]
 _WITHOUT = "pytest --containers-limits=warn, which starts containers without them"
+# systemd.resource-control(5), "Delegate="; systemd.unit(5) for the place.
+_MORE = (
+    "as root: mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\\nDelegate=cpu memory pids\\n' >/etc/"
+    "systemd/system/user@.service.d/delegate.conf && systemctl daemon-reload; then log in again"
+)
 _SCOPE = "systemd-run --user --scope -p Delegate=yes pytest …"
 
 
@@ -71,6 +76,10 @@ def why_none(missing: list[str], found: Hierarchies, here: Surroundings) -> reas
         return reasons.Reason(
             f"the cgroup v1 hierarchies of {', '.join(missing)} are not this user's, and v1 is not delegated to users",
             f"run as root; or {_WITHOUT}",
+        )
+    if here.user and here.systemd and len(missing) < len(RESOURCES):  # the user's manager was given the others
+        return reasons.Reason(
+            f"systemd does not delegate {', '.join(missing)} to users here", f"{_MORE}; or {_WITHOUT}"
         )
     if here.user and here.systemd:
         return reasons.Reason("no cgroup is delegated to this user", f"{_SCOPE}; or {_WITHOUT}")

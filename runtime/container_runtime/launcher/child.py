@@ -10,6 +10,7 @@ import errno
 import os
 
 from container_runtime.kernel import syscalls as sys
+from container_runtime.kernel import uts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -255,11 +256,11 @@ class Child:
 
     def hostname(self, name: str) -> None:
         """sethostname(2) in the UTS namespace of the container."""
-        sys.sethostname(name)
+        uts.set_hostname(name)
 
     def domainname(self, name: str) -> None:
         """setdomainname(2) likewise."""
-        sys.setdomainname(name)
+        uts.set_domainname(name)
 
     def sysctl(self, name: str, value: str) -> None:
         """One of linux.sysctl; only namespaced ones are let through by the kernel."""

@@ -59,6 +59,12 @@ def _error_of(step: str, path: str, number: int, strerror: str = "") -> EngineEr
             "package uidmap and give him ids in /etc/subuid and /etc/subgid (pytest-containers doctor says how)",
             128,
         )
+    if step == "hostname" and number == errno.EPERM:
+        return StartError(
+            f"the host name {path} cannot be set, because the seccomp profile of an outer container forbids it, as "
+            "Podman's does: start that one with --security-opt seccomp=unconfined",
+            128,
+        )
     if step == "mount" and path == "/proc" and number == errno.EPERM:
         return StartError(
             "a new /proc cannot be mounted, because parts of the one that is there are masked, as in an outer "

@@ -167,6 +167,7 @@ def test_why_nothing_can_be_limited() -> None:
     scope = limits.why_none(WANTED, v2, USER)
     assert scope.why == "no cgroup is delegated to this user"
     assert scope.remedy.startswith("systemd-run --user --scope -p Delegate=yes pytest …")
+    assert "user@.service.d" in limits.why_none(["cpu"], v2, USER).remedy
     assert "systemd-run" not in limits.why_none(WANTED, v2, USER._replace(systemd=False)).remedy
 
 
