@@ -237,6 +237,29 @@ def test_binds_and_tmpfs_are_reached_and_their_rights_hold(engine, tmp_path):
         assert members(engine, made, "/t/f")["f"][1] == b"x"
 
 
+def test_named_volumes_are_reached_whether_it_runs_or_not(engine):
+    archive = Layer().add("f", data=b"x").bytes()
+    mounts = [
+        {"Type": "volume", "Source": "files-vol", "Target": "/v"},
+        {"Type": "volume", "Source": "files-tmpfs", "Target": "/t",
+         "VolumeOptions": {"DriverConfig": {"Name": "local", "Options": {"type": "tmpfs", "device": "tmpfs"}}}},
+        {"Type": "volume", "Source": "files-vol", "Target": "/ro", "ReadOnly": True},
+    ]  # fmt: skip
+    with container(engine, HostConfig={"Mounts": mounts}) as made:
+        upload(engine, "PUT", f"/containers/{made}/archive?path=/v", archive)
+        upload(engine, "PUT", f"/containers/{made}/archive?path=/t", archive)
+        where = f"/containers/{made}/archive?path=/ro"
+        assert refused(engine, where, archive) == (400, "mounted volume is marked read-only")
+        with container(engine, "sleep", "1000", HostConfig={"Mounts": mounts}) as other:
+            assert members(engine, other, "/v/f")["f"][1] == b"x"
+            upload(engine, "PUT", f"/containers/{other}/archive?path=/t", archive)
+            assert members(engine, made, "/t/f")["f"][1] == b"x"  # its tmpfs, as long as one uses it
+            with tarfile.open(fileobj=io.BytesIO(engine.call("GET", f"/containers/{other}/export")[1])) as exported:
+                assert not [name for name in exported.getnames() if name.startswith(("v/", "t/"))]
+    for name in ("files-vol", "files-tmpfs"):
+        engine.ok("DELETE", f"/volumes/{name}")
+
+
 def test_a_read_only_root_is_refused_and_a_volume_in_it_is_not(engine, tmp_path):
     host = {"ReadonlyRootfs": True, "Binds": [f"{tmp_path}:/rw"]}
     archive = Layer().add("f").bytes()

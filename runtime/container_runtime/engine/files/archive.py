@@ -195,7 +195,7 @@ async def write(
     """
     async with opened(engine, container) as found:
         where = await in_thread(lambda: _directory(found.root, path, name))
-        _check_writable(engine, container, where)
+        _check_writable(container, where)
         owner = await in_thread(lambda: _owner(found.root, container)) if to_user else None
         options = unpacking.Options(where, keep_kinds=keep_kinds, owner=owner)
         upload = Upload(lambda stream: unpacking.unpack(stream, found.root, options, str(_missing(path, name))))
@@ -223,9 +223,9 @@ def _directory(root: Root, path: str, name: str) -> str:
     return paths.link_target(absolute, lambda one: _readlink(root, one))
 
 
-def _check_writable(engine: Engine, container: Container, where: str) -> None:
+def _check_writable(container: Container, where: str) -> None:
     """As moby's checkWritablePath: of volumes their own say counts, elsewhere the root's."""
-    for place in view.places(engine, container):
+    for place in view.places(container):
         if paths.is_below(where, place.destination):
             if place.readonly:
                 raise InvalidParameter("mounted volume is marked read-only")

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from container_runtime.engine import bundle, lifecycle
+from container_runtime.engine import bundle, lifecycle, mounting
 from container_runtime.engine.files import view
 from container_runtime.engine.files.transfer import in_thread, uncancelled
 from container_runtime.errors import Conflict, EngineError
@@ -27,6 +27,7 @@ async def opened(engine: Engine, container: Container, *, bare: bool = False) ->
 
     Raises:
         Conflict: it is being removed.
+        InvalidParameter, NotFound: the source of a bind, or a path in a volume, is not there.
         EngineError: its files cannot be reached; the message says why.
     """
     engine.admit()
@@ -38,6 +39,9 @@ async def opened(engine: Engine, container: Container, *, bare: bool = False) ->
         if found is None:
             if container.state in {lifecycle.REMOVING, lifecycle.DEAD}:
                 raise Conflict(f"container {container.id} is being removed: its files cannot be reached any more")
+            if not bare:
+                stack.callback(mounting.release, engine, container)
+                await mounting.prepare(engine, container)
             found = await _stopped(engine, container, bare=bare)
         try:
             yield found
@@ -51,7 +55,7 @@ async def _running(engine: Engine, container: Container, *, bare: bool) -> View 
     if not pid:
         return None
     parts = [destination for destination, _ in engine.images.parts(container.image)]
-    kept = frozenset(place.destination for place in view.places(engine, container))
+    kept = frozenset(place.destination for place in view.places(container))
     try:
         return await _opened(in_thread(lambda: view.open_running(pid, parts, kept, bare=bare)))
     except (FileNotFoundError, ProcessLookupError):
@@ -64,8 +68,10 @@ async def _running(engine: Engine, container: Container, *, bare: bool) -> View 
 async def _stopped(engine: Engine, container: Container, *, bare: bool) -> View:
     await bundle.prepare_layers(engine, container)
     plan = view.plan(engine, container, bare=bare)
+    # Volumes that are mounted when they are used are so in the launcher's namespace (``volumes.mounter``).
+    joined = engine.launcher.pidfd if not bare and mounting.uses_mounted(engine, container) else None
     try:
-        return await _opened(in_thread(lambda: view.open_stopped(plan)))
+        return await _opened(in_thread(lambda: view.open_stopped(plan, joined)))
     except OSError as error:
         raise _refused(container, error) from None
 

@@ -103,14 +103,9 @@ def _is_wanted(mount: Any, container: Container) -> bool:
     return not _is_own(mount, container) or Path(mount["source"]).exists()
 
 
-def places(engine: Engine, container: Container) -> list[Place]:
-    """The binds and volumes of a container, the innermost first; see ``Place``."""
-    own = {one["Target"] for one in container.host.get("Mounts") or [] if one.get("Type") == "tmpfs"}
-    found = [
-        Place(mount["destination"], "ro" in (mount.get("options") or ()))
-        for mount in bundle.generate(engine, container)["mounts"]
-        if (mount["type"] == "bind" and not _is_own(mount, container)) or mount["destination"] in own
-    ]
+def places(container: Container) -> list[Place]:
+    """The binds and volumes of a container, the innermost first; in Docker ``HostConfig.Tmpfs`` is not among them."""
+    found = [Place(point.destination, not point.writable) for point in container.points]
     return sorted(found, key=lambda one: -len(one.destination))
 
 
@@ -139,19 +134,21 @@ def _is_unwanted(mount: MountPoint, parts: Sequence[str], kept: frozenset[str], 
     return bare or (mount.path in _OF_THE_KERNEL and mount.path not in kept)
 
 
-def open_stopped(chosen: Plan) -> View:
+def open_stopped(chosen: Plan, joined: int | None = None) -> View:
     """Of a container that does not run and is not started meanwhile, and whose layers are there.
+
+    ``joined``: descriptor of the namespace that binds are looked up in, where it is not the machine's.
 
     Raises:
         OSError: the kernel refused, or the source of a bind is not there.
     """
     mounts = chosen.config["mounts"]
     if mounts and mounts[0]["type"] == fuse.KIND:
-        return _open_served(chosen.config, mounts[0])
+        return _open_served(chosen.config, mounts[0], joined)
     try:
         for work in chosen.works:
             work.mkdir(mode=0o755)
-        return View(mountspace.build(lambda _: _mount(chosen.config)), chosen.works)
+        return View(mountspace.build(lambda _: _mount(chosen.config), joined), chosen.works)
     except BaseException:
         for work in chosen.works:
             shutil.rmtree(work, ignore_errors=True)
@@ -166,7 +163,7 @@ def _mount(config: Any) -> str:
     return config["root"]["path"]
 
 
-def _open_served(config: Any, served: Any) -> View:
+def _open_served(config: Any, served: Any, joined: int | None) -> View:
     """A root that a program serves (``launcher.fuse``).
 
     The mount is made in one namespace, the binds in a copy of it when the program is there to be asked for their
@@ -182,7 +179,7 @@ def _open_served(config: Any, served: Any) -> View:
 
     server, first = 0, ()
     try:
-        first = mountspace.build(mount)
+        first = mountspace.build(mount, joined)
         server = fuse.serve(served["source"], devices[0], served["options"])
         rest = {**config, "mounts": config["mounts"][1:]}
         return View(mountspace.build(lambda _: _mount(rest), first[1]), server=server)
