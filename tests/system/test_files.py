@@ -8,7 +8,7 @@ import tarfile
 import threading
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -80,16 +80,23 @@ def held(engine):
     Not the sockets, and the network namespaces that the engine makes in advance.
     """
     proc = Path(f"/proc/{engine.process.pid}")
-    links = (str(fd.readlink()) for fd in (proc / "fd").iterdir() if fd.is_symlink())
-    kinds = Counter(link.partition("[")[0] for link in links if not link.startswith(("socket:", "net:", "anon_inode:")))
+    kinds = Counter(
+        link.partition("[")[0] for link in links_of(engine) if not link.startswith(("socket:", "net:", "anon_inode:"))
+    )
     children = (proc / "task" / str(engine.process.pid) / "children").read_text().split()
     return kinds, children, {*layers_of(engine).glob("*/files-*"), *layers_of(engine).glob("*/parts/*/files-*")}
 
 
+def links_of(engine):
+    """What its descriptors are, as the kernel says it."""
+    for fd in Path(f"/proc/{engine.process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed in this moment
+            yield str(fd.readlink())
+
+
 def layers_of(engine):
     """The directory of the run's writable layers, from its ledger, which the engine holds open."""
-    links = (fd.readlink() for fd in Path(f"/proc/{engine.process.pid}/fd").iterdir() if fd.exists())
-    ledger = next(link for link in links if link.name == "ledger")
+    ledger = next(Path(link) for link in links_of(engine) if link.endswith("/ledger"))
     lines = ledger.read_text().splitlines()
     return next(Path(line.partition(" ")[2]) for line in lines if line.startswith("directory "))
 
