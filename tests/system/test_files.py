@@ -341,6 +341,7 @@ def test_a_commit_is_an_image_with_the_changes(engine, pause):
 
 def test_a_commit_without_changes_adds_no_layer(engine):
     with container(engine) as made:
+        assert engine.ok("GET", f"/containers/{made}/changes") == b"null\n"
         answer = engine.ok("POST", f"/commit?container={made}")
     image = engine.ok("GET", f"/images/{answer['Id']}/json")
     assert len(image["RootFS"]["Layers"]) == 1
@@ -393,6 +394,7 @@ def test_events_say_what_was_done(engine):
     ]
     attributes = next(one for one in mine if one["Action"] == "commit")["Actor"]["Attributes"]
     assert (attributes["imageID"], attributes["imageRef"]) == (image, "made:2")
+    assert [one["Action"] for one in lines if one["Actor"]["ID"] == image][:2] == ["create", "tag"]
 
 
 # --- clients that go, and what is left --------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from container_runtime.api.params import check_image_config
+from container_runtime.api.server import Null
 from container_runtime.engine.files import archive
 from container_runtime.engine.files import changes as different
 from container_runtime.engine.files import commit as committing
@@ -74,11 +75,11 @@ async def export(request: Request) -> None:
 
 
 async def changes(request: Request) -> None:
-    """GET /containers/{id}/changes."""
+    """GET /containers/{id}/changes; where there are none it is null, as Docker has it."""
     engine, one = request.engine, request.engine.find(request.parameters["id"])
     chosen = different.parts(engine, one)
     found = await in_thread(lambda: different.compare(chosen))
-    await request.answer(200, [{"Path": change.path, "Kind": change.kind} for change in found])
+    await request.answer(200, [{"Path": change.path, "Kind": change.kind} for change in found] or Null())
 
 
 async def commit(request: Request) -> None:

@@ -38,6 +38,15 @@ _COMMON = [
 ]
 
 
+class Null:
+    """As a value of an answer, JSON's null; None is no body."""
+
+
+def _null(value: object) -> None:
+    if not isinstance(value, Null):
+        raise TypeError(f"{type(value).__name__} in an answer")
+
+
 class Gone(Exception):
     """The client has gone."""
 
@@ -119,7 +128,7 @@ class Request:
 
     async def answer(self, status: int, value: object = None, extra: Sequence[tuple[bytes, bytes]] = ()) -> None:
         """Answer with JSON, or without a body; ``extra``: further headers."""
-        body = b"" if value is None else json.dumps(value, separators=(",", ":")).encode() + b"\n"
+        body = b"" if value is None else json.dumps(value, separators=(",", ":"), default=_null).encode() + b"\n"
         headers = [*_COMMON, *extra]
         if status not in {204, 304}:
             headers.append((b"Content-Length", str(len(body)).encode()))

@@ -8,7 +8,7 @@ import threading
 from contextlib import asynccontextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
-from container_runtime.engine import lifecycle, pausing
+from container_runtime.engine import announce, lifecycle, pausing
 from container_runtime.engine.files import changes
 from container_runtime.engine.files.packing import Packer
 from container_runtime.engine.files.session import opened
@@ -16,6 +16,7 @@ from container_runtime.engine.files.transfer import in_thread, uncancelled
 from container_runtime.errors import EngineError
 from container_runtime.images.changes import apply_changes
 from container_runtime.images.commit import Origin
+from container_runtime.images.reference import parse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -113,7 +114,11 @@ async def commit(engine: Engine, container: Container, wish: Wish) -> Image:
         making = in_thread(work)
         await uncancelled(making)
         image = making.result()
-    name = image.repo_tags[0] if wish.reference and image.repo_tags else ""
+    labels = announce.labels_of(image)
+    announce.image(engine, "create", image.id, "", labels)
+    name = parse(wish.reference).familiar if wish.reference else ""
+    if name:
+        announce.image(engine, "tag", image.id, name, labels)
     container.publish(engine.events, "commit", comment=wish.comment, imageID=image.id, imageRef=name)
     return image
 
