@@ -61,8 +61,8 @@ class Layer:
     def symlink(self, name: str, target: str, **fields: Any) -> Self:
         return self.add(name, tarfile.SYMTYPE, linkname=target, mode=0o777, **fields)
 
-    def hard_link(self, name: str, target: str) -> Self:
-        return self.add(name, tarfile.LNKTYPE, linkname=target)
+    def hard_link(self, name: str, target: str, **fields: Any) -> Self:
+        return self.add(name, tarfile.LNKTYPE, linkname=target, **fields)
 
     def device(self, name: str, major: int, minor: int, kind: bytes = tarfile.CHRTYPE) -> Self:
         return self.add(name, kind, devmajor=major, devminor=minor)
@@ -96,7 +96,7 @@ def busybox_layer() -> Layer:
     listed = subprocess.run(["busybox", "--list"], capture_output=True, text=True, check=True)
     for applet in listed.stdout.split():
         if applet != "busybox":
-            layer.hard_link(f"bin/{applet}", "bin/busybox")
+            layer.hard_link(f"bin/{applet}", "bin/busybox", mode=0o755)  # Docker gives the file the link's mode
     users = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\napp:x:1000:1000::/home:/bin/sh\n"
     layer.add("etc/passwd", data=users)
     layer.add("etc/group", data=b"root:x:0:\nnogroup:x:65534:\napp:x:1000:\nextra:x:2000:app\n")

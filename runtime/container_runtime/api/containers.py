@@ -63,8 +63,12 @@ async def rename(request: Request) -> None:
     """POST /containers/{id}/rename."""
     one, engine = _of(request), request.engine
     one.check("rename")
-    name = check_name(request.query.get("name") or "")
-    if engine.names.get(name, one.id) != one.id:
+    if not request.query.get("name"):
+        raise InvalidParameter("Neither old nor new names may be empty")
+    name = check_name(request.query["name"])
+    if name == one.name:
+        raise InvalidParameter("Renaming a container with the same name as its current name")
+    if name in engine.names:
         raise Conflict(f'Conflict. The container name "/{name}" is already in use by container "{engine.names[name]}"')
     del engine.names[one.name]
     sandboxes.rename(one, name)

@@ -20,8 +20,8 @@ from container_runtime.api import (
     usage,
     volumes,
 )
-from container_runtime.api.server import unquote_path
-from container_runtime.errors import NotFound, NotImplementedHere
+from container_runtime.api.server import API_VERSION, MIN_API_VERSION, unquote_path
+from container_runtime.errors import InvalidParameter, NotFound, NotImplementedHere, Unavailable
 
 if TYPE_CHECKING:
     from container_runtime.api.server import Request
@@ -91,13 +91,13 @@ TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/plugins/{name:path}/json", system.no_such_object),
 )
 
-# First segments of the paths that Docker has: what is not in the table is not here yet.
-_DOCKERS = frozenset(
-    (
-        "auth build commit configs containers distribution events exec images info networks nodes plugins secrets "
-        "services session swarm system tasks version volumes"
-    ).split()
+# What Docker has besides: everything of these first segments, and single paths.
+_SWARM = re.compile(r"/(swarm|nodes|services|tasks|configs|secrets)(/.*)?")
+_DOCKERS = re.compile(
+    r"/(build|session|plugins|distribution)(/.*)?|/grpc|/containers/[^/]+/attach/ws"
+    r"|/images/(get|load|search)|/images/.+/(push|get)"
 )
+_VERSION = re.compile(r"/v(\d+)\.(\d+)(?=/)")
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
@@ -117,13 +117,41 @@ class Router:
 
         Raises:
             NotImplementedHere: Docker has such a path, this engine has not.
+            InvalidParameter: a version of the API that is not spoken here.
             NotFound: nobody has.
+            Unavailable: it is a Swarm manager's.
         """
+        _check_version(request.path)
         for method, pattern, handler in self._routes:
             if method == request.method and (match := pattern.fullmatch(request.path)):
                 request.parameters = {name: unquote_path(value) for name, value in match.groupdict().items()}
                 return handler
-        first = re.sub(r"^/v1\.\d+", "", request.path).strip("/").partition("/")[0]
-        if first in _DOCKERS:
+        path = _VERSION.sub("", request.path, count=1)
+        if _SWARM.fullmatch(path):
+            raise Unavailable("This node is not a swarm manager. The engine of pytest-containers has no swarm")
+        if _DOCKERS.fullmatch(path):
             raise NotImplementedHere(f"{request.method} {request.path} is not implemented by pytest-containers yet")
         raise NotFound("page not found")
+
+
+def _check_version(path: str) -> None:
+    """Refuse versions of the API that this engine does not speak.
+
+    Raises:
+        InvalidParameter: too old, or too new.
+    """
+    found = _VERSION.match(path)
+    if found is None:
+        return
+    asked, version = (int(found[1]), int(found[2])), f"{found[1]}.{found[2]}"
+    if asked < _numbers(MIN_API_VERSION):
+        raise InvalidParameter(
+            f"client version {version} is too old. Minimum supported API version is {MIN_API_VERSION}, "
+            "please upgrade your client to a newer version"
+        )
+    if asked > _numbers(API_VERSION):
+        raise InvalidParameter(f"client version {version} is too new. Maximum supported API version is {API_VERSION}")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))

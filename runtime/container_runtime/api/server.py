@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ API_VERSION = "1.51"
 MIN_API_VERSION = "1.24"
 BODY_LIMIT = 16 << 20  # bytes of a JSON body
 _HEADER_LIMIT = 64 << 10  # bytes of request line and headers
+_QUERY_LIMIT = 1000  # names in a query
+_BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
 _CHUNK = 64 << 10
 _COMMON = [
     (b"Api-Version", API_VERSION.encode()),
@@ -62,12 +65,31 @@ class Request:
         target = event.target.decode("ascii", "replace")
         self.path, _, query = target.partition("?")
         self.headers = {name.decode("ascii"): value.decode("latin-1") for name, value in event.headers}
-        self._values = parse_qs(query, keep_blank_values=True)
-        self.query = {key: values[-1] for key, values in self._values.items()}
+        self._text = query
+        self._values: dict[str, list[str]] = {}
+        self.query: dict[str, str] = {}
         self.parameters: dict[str, str] = {}
         self.answered = False
 
     # --- the question ---------------------------------------------------------------------------------------------
+
+    def read_query(self) -> None:
+        """Take apart what stands behind the question mark.
+
+        Raises:
+            InvalidParameter: it is malformed, by the rules of Go's net/url, or has too much in it.
+        """
+        if ";" in self._text or _BAD_ESCAPE.search(self._text):
+            raise InvalidParameter("malformed query: it has a semicolon or an incomplete % escape in it")
+        try:
+            self._values = parse_qs(self._text, keep_blank_values=True, max_num_fields=_QUERY_LIMIT)
+        except ValueError as error:
+            raise InvalidParameter(f"malformed query: {error}") from None
+        self.query = {name: values[-1] for name, values in self._values.items()}
+
+    def values(self, name: str) -> list[str]:
+        """All values of a parameter of the query that may be there several times."""
+        return self._values.get(name, [])
 
     async def body(self) -> AsyncIterator[bytes]:
         """The body as it comes."""
@@ -93,6 +115,9 @@ class Request:
             parts.append(data)
         if not size:
             return {}
+        kind = self.headers.get("content-type", "")
+        if kind and kind.partition(";")[0].strip().lower() != "application/json":
+            raise InvalidParameter(f"unsupported Content-Type header ({kind}): must be 'application/json'")
         try:
             value: Any = json.loads(b"".join(parts))
         except (ValueError, RecursionError) as error:
@@ -105,10 +130,6 @@ class Request:
         """A boolean of the query, in Docker's forms."""
         text = self.query.get(name)
         return default if text is None else text.lower() not in {"", "0", "no", "false", "none"}
-
-    def values(self, name: str) -> list[str]:
-        """All values of a parameter of the query that may be there several times."""
-        return self._values.get(name, [])
 
     def number(self, name: str) -> int | None:
         """A whole number of the query.
@@ -256,6 +277,7 @@ class Connection:
 
     async def _handle(self, request: Request) -> None:
         try:
+            request.read_query()
             handler = self._router.find(request)
             await handler(request)
         except NotModified:
@@ -318,11 +340,12 @@ class Connection:
             await self.next_event()
         self._hijacked = request.answered = True
         early, _ = self._http.trailing_data
-        head = f"Content-Type: {content_type}\r\n"
         if "upgrade" in request.headers:
-            head = f"HTTP/1.1 101 UPGRADED\r\n{head}Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
-        else:
-            head = f"HTTP/1.1 200 OK\r\n{head}\r\n"
+            head = (
+                f"HTTP/1.1 101 UPGRADED\r\nContent-Type: {content_type}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+            )
+        else:  # clients from before the upgrade know one type only
+            head = "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n"
         await self.write(head.encode())
         return RawConnection(self._reader, self._writer, early)
 

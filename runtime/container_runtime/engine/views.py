@@ -6,7 +6,7 @@ import calendar
 import time
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import health, lifecycle, mounting, publishing
+from container_runtime.engine import health, inspection, lifecycle, mounting, publishing
 
 if TYPE_CHECKING:
     from container_runtime.engine.container import Container
@@ -71,17 +71,12 @@ def summary(container: Container) -> dict[str, Any]:
 def details(container: Container) -> dict[str, Any]:
     """``GET /containers/{id}/json``."""
     command = container.command()
-    config = {**container.body, "Hostname": container.hostname, "Labels": container.labels}
+    config = inspection.config(container)
     config["Volumes"] = {path: {} for path in mounting.declared(container)} or None
-    config.pop("HostConfig", None)
     if exposed := publishing.exposed_names(container):
         config["ExposedPorts"] = exposed
-    config.pop("NetworkingConfig", None)
     if (found := health.configuration(container)) is not None:
         config["Healthcheck"] = found
-    if container.process is not None:
-        config["Env"] = list(container.process["env"])
-        config["WorkingDir"] = container.process["cwd"]
     return {
         "Id": container.id,
         "Created": container.created,
@@ -97,9 +92,12 @@ def details(container: Container) -> dict[str, Any]:
         "RestartCount": container.restarts.count,
         "Driver": "overlay",
         "Platform": "linux",
+        "MountLabel": "",
+        "ProcessLabel": "",
+        "AppArmorProfile": "",
         "Mounts": [point.view() for point in container.points],
         "Config": config,
-        "HostConfig": {"NetworkMode": container.network_mode, **container.host},
+        "HostConfig": inspection.host_config(container),
         "NetworkSettings": network_settings(container),
     }
 

@@ -7,7 +7,10 @@ decides what lies there: a symbolic link must not lead a mount out of it (CVE-20
 from __future__ import annotations
 
 import errno
+import fcntl  # all of this is imported now: where the child is going, there are no modules of Python
 import os
+import resource
+import termios
 
 from container_runtime.kernel import syscalls as sys
 from container_runtime.kernel import uts
@@ -268,8 +271,6 @@ class Child:
 
     def rlimit(self, number: int, soft: int, hard: int) -> None:
         """One of process.rlimits; 2**64-1 means no limit."""
-        import resource
-
         resource.setrlimit(number, (_rlimit(soft), _rlimit(hard)))
 
     def oom_score(self, value: int) -> None:
@@ -282,9 +283,6 @@ class Child:
         """A session, a controlling terminal where there is one, and a keyring of its own."""
         os.setsid()
         if terminal:
-            import fcntl
-            import termios
-
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
         try:
             # A session keyring of its own, so that the keys of whoever started the engine are out of reach.

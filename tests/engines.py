@@ -1,0 +1,61 @@
+"""An engine of ours as a process, for clients that nobody here wrote."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.leftovers import observe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+HANG = 60
+"""Seconds; a hang limit, not a measurement."""
+
+
+@dataclass(frozen=True)
+class OwnEngine:
+    """A running engine: its socket, its log, its process."""
+
+    path: Path
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def address(self) -> str:
+        """For DOCKER_HOST."""
+        return f"unix://{self.path}"
+
+
+@contextmanager
+def own_engine(directory: Path, environment: Mapping[str, str] | None = None) -> Iterator[OwnEngine]:
+    """An engine on a socket in ``directory``; at its end nothing of it is left, and its log has no traceback.
+
+    The socket listens before the engine does, so that a client can connect at once.
+    """
+    path, log = directory / "docker.sock", directory / "log"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(1024)
+        command = [sys.executable, "-P", "-m", "container_runtime", "serve"]
+        options = ["--listen-fd", str(listener.fileno()), "--log", str(log)]
+        process = subprocess.Popen([*command, *options], pass_fds=(listener.fileno(),), env=environment)
+    try:
+        yield OwnEngine(path, log, process)
+    finally:
+        process.terminate()
+        code = process.wait(HANG)
+        path.unlink()
+    assert code == 0
+    assert "Traceback" not in log.read_text(), log.read_text()[-8000:]
+    end = time.monotonic() + 10
+    while (left := [line for line in observe() if f"run-{process.pid}-" in line]) and time.monotonic() < end:
+        time.sleep(0.02)  # the kernel announces neither the end of a namespace nor that of a cgroup
+    assert not left
