@@ -1,5 +1,6 @@
 """Published ports by docker's command, and UDP: what a container listens at is reached where docker says it is."""
 
+import http.client
 import json
 import re
 import socket
@@ -78,7 +79,7 @@ def tcp(host, port, data=b"12345"):
                 connection.sendall(data)
                 connection.shutdown(socket.SHUT_WR)
                 return connection.recv(100).decode()
-        except ConnectionResetError:
+        except ConnectionError:
             return ""
 
     return until(attempt)
@@ -181,6 +182,32 @@ def test_all_exposed_ports_at_chosen_numbers_which_stay(docker, run):
 
 def place_of(told, port):
     return int(re.search(rf"^{port}/\w+ -> \S+:(\d+)$", told, re.MULTILINE)[1])
+
+
+def test_a_container_s_own_port_and_the_same_one_published(docker, run):
+    """Where the machine reaches containers at loopback addresses, both are listeners of the engine."""
+    number = free_port()
+    other = TCP.replace("80", str(number))
+    before = run("--expose", str(number), "host", "python3", "-c", other)
+    name = run("-p", f"0.0.0.0:{number}:{number}", "host", "python3", "-c", other)
+    after = run("--expose", str(number), "host", "sleep", "1000")
+    assert tcp("127.0.0.1", number).endswith(" 5")
+    for one in (before, name):
+        assert tcp(*own_place(docker, one, number)).endswith(" 5")
+    places = [own_place(docker, one, number) for one in (before, name, after)]
+    assert len({host for host, _ in places}) == 3
+    assert {port for _, port in places} == {number}
+
+
+def own_place(docker, name, port):
+    """Where a test process reaches a container's port, published or not."""
+    connection = http.client.HTTPConnection("engine")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect(docker.command[2].removeprefix("unix://"))
+    connection.request("GET", f"/x-pytest-containers/containers/{name}/ports/{port}")
+    told = json.load(connection.getresponse())
+    connection.close()
+    return told["Host"], told["Port"]
 
 
 def test_who_comes_second_is_told_and_may_come_later(docker, run):

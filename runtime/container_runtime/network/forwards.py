@@ -19,6 +19,8 @@ from container_runtime.kernel import namespaces
 from container_runtime.network.relay import Relay
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from container_runtime.network.backbone import Backbone
 
 _TIMEOUT = 30.0  # seconds that a connection to a container may take
@@ -30,8 +32,9 @@ _UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 class Forwards:
     """The listeners of one engine."""
 
-    def __init__(self, backbone: Backbone) -> None:
-        """On the running loop; nothing listens yet."""
+    def __init__(self, backbone: Backbone, published: Callable[[int], bool]) -> None:
+        """On the running loop; nothing listens yet. ``published``: whether the engine has a port at all addresses."""
+        self._published = published
         self._backbone = backbone
         self._relay = Relay()
         self._hosts: dict[str, str] = {}
@@ -74,8 +77,11 @@ class Forwards:
             listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             try:
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if self._published(wanted):
+                    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
                 listener.bind((host, wanted))
                 listener.listen(512)
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # so that it can be published later
             except OSError as error:
                 listener.close()
                 if error.errno != errno.EADDRINUSE:

@@ -61,7 +61,7 @@ class NetworkManager:
         self._egress = Egress(self.backbone, self._may_leave, machine_only=way != tap.RELAY)
         self._datagrams = egress_datagrams.start(self.backbone, self._may_leave, machine_only=way != tap.RELAY)
         self.publisher = Publisher(self.backbone)
-        self.forwards = Forwards(self.backbone) if self.backbone.outer >= 0 else None
+        self.forwards = Forwards(self.backbone, self.publisher.everywhere) if self.backbone.outer >= 0 else None
         """None where the machine reaches containers by their addresses."""
         for name, driver in _PREDEFINED.items():
             self._add(Network(os.urandom(32).hex(), name, driver, _now()), pools.DEFAULT_NETWORK_PREFIX)

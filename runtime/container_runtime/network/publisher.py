@@ -48,6 +48,7 @@ class Publisher:
     def __init__(self, backbone: Backbone) -> None:
         """On the running loop."""
         self._backbone = backbone
+        self._beside_forwards = backbone.outer >= 0
         self._relay = Relay()
         self._open: dict[str, dict[Published, socket.socket | DatagramPort]] = {}
         self._taken: set[tuple[str, str, int]] = set()
@@ -144,7 +145,9 @@ class Publisher:
         try:
             for host in wanted.addresses:
                 try:
-                    listeners.append((host, _bound(host, number, wanted.port.protocol)))
+                    listeners.append(
+                        (host, _bound(host, number, wanted.port.protocol, beside_forwards=self._beside_forwards))
+                    )
                 except OSError as error:
                     if host == "::" and wanted.addresses[:2] == ANYWHERE and error.errno in _NO_IPV6:
                         continue  # a machine without IPv6
@@ -162,6 +165,10 @@ class Publisher:
             same_family = (":" in other) == (":" in host)
             if (kind, taken) == (protocol, number) and same_family and (other == host or everywhere in {other, host}):
                 raise _Refused(f"Bind for {other}:{number} failed: port is already allocated")
+
+    def everywhere(self, number: int) -> bool:
+        """Whether a TCP port is published at all IPv4 addresses."""
+        return ("tcp", ANYWHERE[0], number) in self._taken
 
     def ports(self, container_id: str) -> list[Published]:
         """Where a container's ports are reached now."""
@@ -197,7 +204,13 @@ def ephemeral_range() -> tuple[int, int]:
     return (first, last) if 0 < first <= last else _RANGE
 
 
-def _bound(host: str, number: int, protocol: str) -> socket.socket:
+def _bound(host: str, number: int, protocol: str, *, beside_forwards: bool) -> socket.socket:
+    """A listening socket.
+
+    ``beside_forwards``: listeners of ``forwards`` at other loopback addresses are no reason to refuse all addresses.
+    For that both need SO_REUSEPORT (socket(7)), which would also let two engines of a user have one port: so whether
+    it is free is seen without.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, _KINDS[protocol])
     try:
@@ -205,6 +218,9 @@ def _bound(host: str, number: int, protocol: str) -> socket.socket:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if protocol == "tcp":  # for UDP it would mean that two may have the same port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if beside_forwards and host == ANYWHERE[0]:
+                _bound("127.0.0.1", number, protocol, beside_forwards=False).close()
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind((host, number))
         if protocol == "tcp":
             listener.listen(1024)

@@ -19,9 +19,15 @@ HANG = 60
 class Machine:
     """In place of the backbone: the inside is the machine."""
 
+    outer = -1
+
     @staticmethod
     def make_socket(kind):
         return socket.socket(socket.AF_INET, kind)
+
+
+class Users(Machine):
+    outer = 0
 
 
 def run(work):
@@ -196,6 +202,26 @@ def test_all_or_nothing():
             opened(publisher, "a", wanted(80, number), wanted(81, theirs))
         with socket.create_server(("127.0.0.1", number)):
             pass
+
+    run(work)
+
+
+def test_beside_forwards_two_engines_still_meet():
+    """An ordinary user's forwards listen at other loopback addresses; what is published everywhere is so once."""
+
+    async def work(publisher):
+        users, other = Publisher(Users()), Publisher(Users())
+        with held(host="127.77.0.1") as (forward, number):
+            with pytest.raises(EngineError, match="address already in use"):
+                opened(users, "a", wanted(80, number, addresses=("0.0.0.0",)))
+            forward.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            opened(users, "a", wanted(80, number, addresses=("0.0.0.0",)))
+            assert users.everywhere(number)
+            for one in (other, publisher):
+                with pytest.raises(EngineError, match="address already in use"):
+                    opened(one, "a", wanted(80, number, addresses=("0.0.0.0",)))
+        users.close()
+        other.close()
 
     run(work)
 
