@@ -36,7 +36,7 @@ inside() {
   mount -t tmpfs tmpfs "$root/run"
   mount -t tmpfs tmpfs "$root/tmp"
   mkdir -p "$root$shared" "$root/mnt"
-  mount --bind "$shared" "$root$shared"
+  mount --rbind "$shared" "$root$shared"
   cd "$root"
   pivot_root . mnt
   cd /

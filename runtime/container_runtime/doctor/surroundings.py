@@ -101,10 +101,10 @@ def container_kind(files: set[str], environment: Mapping[str, str]) -> str:
     """What contains us, by the files and variables that container engines leave for this; empty for nothing."""
     if "KUBERNETES_SERVICE_HOST" in environment:
         return "kubernetes"
+    if "/run/.containerenv" in files:  # podman, podman-run(1); made at the start, where the other may be an image's
+        return "podman"
     if "/.dockerenv" in files:
         return "docker"
-    if "/run/.containerenv" in files:  # podman, podman-run(1)
-        return "podman"
     return environment.get("container", "")  # systemd's container interface: systemd-nspawn, lxc
 
 
