@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 PORT = 53
 TTL = 5  # seconds; containers come and go
 _UPSTREAM_TIMEOUT = 3.0  # seconds; resolv.conf(5) waits 5, so that the asker hears of it
-_LONGEST = 65535
+_PLAIN = 512  # bytes of an answer by UDP to who says nothing of EDNS (RFC 1035, 4.2.1)
+_LONGEST_DATAGRAM = 4096
 _MOST_UPSTREAM = 256  # questions under way; further ones are answered SERVFAIL
 
 
@@ -74,6 +75,8 @@ def answer(question: bytes, network: Network, host_address: str) -> bytes | None
     asked = record.q
     name = str(asked.qname)
     reply = record.reply()
+    if any(one.rtype == dnslib.QTYPE.OPT for one in record.ar):
+        reply.add_ar(dnslib.EDNS0(udp_len=_LONGEST_DATAGRAM))  # RFC 6891, 6.1.1: who asks with it is answered with it
     addresses = lookup(network, name, host_address)
     if addresses:
         random.shuffle(addresses)
@@ -89,6 +92,21 @@ def answer(question: bytes, network: Network, host_address: str) -> bytes | None
         reply.header.rcode = dnslib.RCODE.NXDOMAIN
         return bytes(reply.pack())
     return None
+
+
+def fitting(reply: bytes, question: bytes) -> bytes:
+    """An answer as it may go by UDP: where it is longer than the asker takes, the word to ask by TCP (the bit TC)."""
+    import dnslib
+
+    if len(reply) <= _PLAIN:
+        return reply
+    sizes = [int(one.rclass) for one in dnslib.DNSRecord.parse(question).ar if one.rtype == dnslib.QTYPE.OPT]
+    if len(reply) <= min(max([_PLAIN, *sizes]), _LONGEST_DATAGRAM):
+        return reply
+    shortened = dnslib.DNSRecord.parse(reply)
+    shortened.rr = []
+    shortened.header.tc = 1
+    return bytes(shortened.pack())
 
 
 def refusal(question: bytes) -> bytes:
@@ -128,7 +146,7 @@ class NameServer(asyncio.DatagramProtocol):
             return
         reply = self._answer(data)
         if reply is not None:
-            self._send(reply, addr)
+            self._send(fitting(reply, data), addr)
         elif len(self._tasks) < _MOST_UPSTREAM:
             self._spawn(self._relay(data, addr))
         else:
