@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 from contextlib import suppress
@@ -34,6 +35,7 @@ def run_engine(options: Options, listener: socket.socket, run: RunDirectory, cha
 async def _serve(
     options: Options, listener: socket.socket, run: RunDirectory, channel: socket.socket, pidfd: int
 ) -> int:
+    _use_all_descriptors()
     launcher = Launcher(run, channel, pidfd)
     try:
         engine = await Engine.start(run, launcher)
@@ -55,6 +57,15 @@ async def _serve(
         finally:
             await engine.close()
     return 0
+
+
+def _use_all_descriptors() -> None:
+    """As many descriptors as the hard limit allows: connections and datagrams of containers need two to six each.
+
+    The launcher has been started by now; the limits of containers are not changed by it.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _watch(options: Options, engine: Engine) -> None:

@@ -73,23 +73,24 @@ def until(attempt):
 def tcp(host, port, data=b"12345"):
     """What the service answers; nothing where nobody listens (yet)."""
 
-    def attempt():
-        try:
-            with socket.create_connection((host, port), HANG) as connection:
-                connection.sendall(data)
-                connection.shutdown(socket.SHUT_WR)
-                return connection.recv(100).decode()
-        except ConnectionError:
-            return ""
+    return until(lambda: try_tcp(host, port, data))
 
-    return until(attempt)
+
+def try_tcp(host, port, data=b"12345"):
+    try:
+        with socket.create_connection((host, port), HANG) as connection:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            return connection.recv(100).decode()
+    except OSError:  # refused, reset, or reset in the middle
+        return ""
 
 
 def udp(host, port):
     """What is answered, and by whom; asked again, since datagrams to who does not listen yet are lost."""
 
     def attempt():
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.settimeout(1)
             try:
                 client.sendto(b"hello", (host, port))
@@ -152,12 +153,26 @@ def test_a_udp_port_answers_from_where_it_was_asked(docker, run):
         assert udp(host, int(number)) == (b"HELLO", host)
 
 
-@pytest.mark.skipif(not socket.has_ipv6, reason="a machine without IPv6")
-def test_ipv6_leads_to_the_same_service(docker, run):
-    name = run("-p", "[::1]::80", "host", "python3", "-c", TCP)
-    host, number = place(docker, name, "80")
+def has_ipv6():
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="a machine without IPv6")
+def test_ipv6_leads_to_the_same_services(docker, run):
+    web = run("-p", "[::1]::80", "host", "python3", "-c", TCP)
+    host, number = place(docker, web, "80")
     assert host == "[::1]"
     assert tcp("::1", number).endswith(" 5")
+    names = run("-p", "53/udp", "host", "python3", "-c", UDP)
+    both = docker.ok("port", names).splitlines()
+    number = int(both[0].rpartition(":")[2])
+    assert both == [f"53/udp -> 0.0.0.0:{number}", f"53/udp -> [::]:{number}"]
+    assert udp("127.0.0.1", number) == (b"HELLO", "127.0.0.1")
+    assert udp("::1", number) == (b"HELLO", "::1")
 
 
 def test_all_exposed_ports_at_chosen_numbers_which_stay(docker, run):
@@ -178,6 +193,23 @@ def test_all_exposed_ports_at_chosen_numbers_which_stay(docker, run):
     docker.ok("restart", "-t", "0", name)
     assert docker.ok("port", name) == before
     assert tcp("127.0.0.1", place_of(before, "80")).endswith(" 5")
+
+
+def test_a_port_comes_back_with_the_restart_policy(docker, run):
+    name = run(
+        "--restart",
+        "always",
+        "-p",
+        "127.0.0.1::80",
+        "host",
+        "python3",
+        "-c",
+        TCP.replace("connection.close()", "raise SystemExit(1)"),
+    )
+    number = place(docker, name, "80")[1]
+    for _ in range(3):  # it ends after each answer
+        assert tcp("127.0.0.1", number).endswith(" 5")
+    assert inspect(docker, name)["RestartCount"] >= 2
 
 
 def place_of(told, port):

@@ -8,6 +8,7 @@ too many: the one that was silent for longest goes first.
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Hashable
 
+    Key = tuple["socket.socket", Hashable]
+
 IDLE = 90.0  # seconds; what docker-proxy waits (moby, cmd/docker-proxy/udp_proxy_linux.go: UDPConnTrackTimeout)
-MOST = 512
+MOST = 1024
 LONGEST = 65535
 BATCH = 64
 """Datagrams that are taken from a socket before others have their turn."""
@@ -57,19 +60,19 @@ class Flow:
 
 
 class Flows:
-    """The flows of one listening place, by asker."""
+    """Flows by asker: a key whose first part is the listening socket that heard it."""
 
-    def __init__(self, most: int = MOST, idle: float = IDLE) -> None:
-        """On the running loop."""
+    def __init__(self, most: int = 0, idle: float = IDLE) -> None:
+        """On the running loop; ``most``: 0 for as many as leave descriptors for everything else."""
         self._loop = asyncio.get_running_loop()
-        self._most, self._idle = most, idle
-        self._flows: OrderedDict[Hashable, Flow] = OrderedDict()  # the one that was silent for longest comes first
+        self._most, self._idle = most or min(MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 8), idle
+        self._flows: OrderedDict[Key, Flow] = OrderedDict()  # the one that was silent for longest comes first
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._flows)
 
-    def send(self, key: Hashable, data: bytes, make: Callable[[], Flow]) -> None:
+    def send(self, key: Key, data: bytes, make: Callable[[], Flow]) -> None:
         """Pass an asker's datagram on; ``make`` is called where it has no flow yet.
 
         What cannot be sent is lost, as datagrams may be; a flow that nobody answers for (ECONNREFUSED) ends.
@@ -85,14 +88,14 @@ class Flows:
         except OSError:
             self.end(key)
 
-    def _add(self, key: Hashable, flow: Flow) -> Flow:
+    def _add(self, key: Key, flow: Flow) -> Flow:
         while len(self._flows) >= self._most:
             self.end(next(iter(self._flows)))
         self._flows[key] = flow
         self._loop.add_reader(flow.ahead.fileno(), self._answered, key, flow)
         return flow
 
-    def _answered(self, key: Hashable, flow: Flow) -> None:
+    def _answered(self, key: Key, flow: Flow) -> None:
         try:
             for _ in range(BATCH):
                 flow.pass_back()
@@ -102,7 +105,7 @@ class Flows:
         except OSError:  # nobody is there, as the machine over there says
             self.end(key)
 
-    def _used(self, key: Hashable, flow: Flow) -> None:
+    def _used(self, key: Key, flow: Flow) -> None:
         flow.deadline = self._loop.time() + self._idle
         self._flows.move_to_end(key)
         if self._timer is None:
@@ -118,13 +121,18 @@ class Flows:
                 return
             self.end(key)
 
-    def end(self, key: Hashable) -> None:
+    def end(self, key: Key) -> None:
         """End an asker's flow, where there is one."""
         flow = self._flows.pop(key, None)
         if flow is not None:
             self._loop.remove_reader(flow.ahead.fileno())
             for owned in flow.owned:
                 owned.close()
+
+    def end_of(self, listener: socket.socket) -> None:
+        """End what came by a listening socket."""
+        for key in [key for key in self._flows if key[0] is listener]:
+            self.end(key)
 
     def close(self) -> None:
         """End all."""

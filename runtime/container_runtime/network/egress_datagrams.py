@@ -92,7 +92,7 @@ class DatagramEgress:
             destination = (MACHINE, asked[1])
         elif not self._allowed(sender[0], asked[0]):
             return
-        self._flows.send((sender, asked), data, lambda: self._flow(sender, asked, destination))
+        self._flows.send((self._listener, (sender, asked)), data, lambda: self._flow(sender, asked, destination))
 
     def _flow(self, sender: tuple[str, int], asked: tuple[str, int], destination: tuple[str, int]) -> Flow:
         back = self._backbone.make_socket(socket.SOCK_DGRAM, outside=True)

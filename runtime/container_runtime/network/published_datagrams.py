@@ -35,11 +35,13 @@ def answer_control(control: list[Any]) -> Control:
 class DatagramPort:
     """A listening socket of the machine, and what it leads to."""
 
-    def __init__(self, listener: socket.socket, backbone: Backbone, destination: Callable[[], tuple[str, int]]) -> None:
+    def __init__(
+        self, listener: socket.socket, backbone: Backbone, flows: Flows, destination: Callable[[], tuple[str, int]]
+    ) -> None:
         """Own ``listener``, which is bound, and serve it; ``destination`` is asked with a client's first datagram."""
         self._listener, self._backbone, self._destination = listener, backbone, destination
         self._loop = asyncio.get_running_loop()
-        self._flows = Flows()
+        self._flows = flows
         if listener.family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVPKTINFO, 1)
         else:
@@ -48,7 +50,8 @@ class DatagramPort:
 
     def _take(self, data: bytes, control: list[Any], client: Any) -> None:
         way_back = answer_control(control)
-        self._flows.send((client, way_back[0] if way_back else None), data, lambda: self._flow(client, way_back))
+        key = (self._listener, (client, way_back[0] if way_back else None))
+        self._flows.send(key, data, lambda: self._flow(client, way_back))
 
     def _flow(self, client: Any, way_back: Control) -> Flow:
         host, number = self._destination()
@@ -66,5 +69,5 @@ class DatagramPort:
     def close(self) -> None:
         """Take no more, and end all flows."""
         self._loop.remove_reader(self._listener.fileno())
+        self._flows.end_of(self._listener)
         self._listener.close()
-        self._flows.close()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from container_runtime.errors import EngineError
 from container_runtime.network.bindings import ANYWHERE, Port, Wanted
+from container_runtime.network.datagrams import Flows
 from container_runtime.network.published_datagrams import DatagramPort
 from container_runtime.network.relay import Relay, reset
 
@@ -50,6 +51,7 @@ class Publisher:
         self._backbone = backbone
         self._beside_forwards = backbone.outer >= 0
         self._relay = Relay()
+        self._flows = Flows()
         self._open: dict[str, dict[Published, socket.socket | DatagramPort]] = {}
         self._taken: set[tuple[str, str, int]] = set()
         self._kept: dict[str, dict[int, int]] = {}
@@ -91,7 +93,7 @@ class Publisher:
     def _start(self, listener: socket.socket, port: Port, address: Callable[[], str]) -> socket.socket | DatagramPort:
         listener.setblocking(False)
         if port.protocol == "udp":
-            return DatagramPort(listener, self._backbone, lambda: (address(), port.number))
+            return DatagramPort(listener, self._backbone, self._flows, lambda: (address(), port.number))
 
         async def carry(connection: socket.socket) -> None:
             host = address()
@@ -192,6 +194,7 @@ class Publisher:
         """End everything."""
         for container_id in [*self._open]:
             self.stop(container_id)
+        self._flows.close()
         self._relay.close()
 
 

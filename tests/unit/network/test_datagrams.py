@@ -7,6 +7,7 @@ from container_runtime.network.datagrams import Flow, Flows
 from container_runtime.network.egress_datagrams import original_destination
 
 HANG = 60
+A = (None, "a")
 
 
 def pair():
@@ -51,7 +52,7 @@ def test_answers_go_back():
         answers = asyncio.Queue()
         with there:
             for number in range(2):
-                flows.send("a", b"%d" % number, lambda: Flow(ahead, answers.put_nowait))
+                flows.send(A, b"%d" % number, lambda: Flow(ahead, answers.put_nowait))
                 data, sender = there.recvfrom(10)
                 there.sendto(data * 2, sender)
                 assert await answers.get() == b"%d" % number * 2
@@ -74,7 +75,7 @@ def test_who_is_not_connected_hears_its_destination_s_port_only():
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as elsewhere,
         ):
             elsewhere.bind(destination)
-            flows.send("a", b"x", lambda: Flow(ahead, answers.put_nowait, destination=destination))
+            flows.send(A, b"x", lambda: Flow(ahead, answers.put_nowait, destination=destination))
             _, sender = elsewhere.recvfrom(10)
             stranger.sendto(b"wrong", ("127.0.0.1", sender[1]))
             there.sendto(b"right", ("127.0.0.1", sender[1]))
@@ -93,7 +94,7 @@ def test_the_one_that_was_silent_for_longest_makes_room():
             return Flow(made[key], ignore)
 
         for key in ("a", "b", "a", "c"):
-            flows.send(key, b"x", lambda key=key: start(key))
+            flows.send((None, key), b"x", lambda key=key: start(key))
         assert {key: one.fileno() >= 0 for key, one in made.items()} == {"a": True, "b": False, "c": True}
         for there in answering:
             there.close()
@@ -101,11 +102,29 @@ def test_the_one_that_was_silent_for_longest_makes_room():
     run(work, most=2)
 
 
+def test_a_listener_s_flows_end_with_it():
+    async def work(flows):
+        first, second = (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
+        )
+        with first, second:
+            made = [pair() for _ in range(3)]
+            for listener, (ahead, _), number in zip((first, second, first), made, range(3), strict=True):
+                flows.send((listener, number), b"x", lambda ahead=ahead: Flow(ahead, ignore))
+            flows.end_of(first)
+            assert [ahead.fileno() >= 0 for ahead, _ in made] == [False, True, False]
+            for _, there in made:
+                there.close()
+
+    run(work)
+
+
 def test_what_is_silent_ends():
     async def work(flows):
         (ahead, there), end = pair(), Ending()
         with there:
-            flows.send("a", b"x", lambda: Flow(ahead, ignore, end))
+            flows.send(A, b"x", lambda: Flow(ahead, ignore, end))
             await end.closed.wait()
             assert ahead.fileno() < 0
 
@@ -116,7 +135,7 @@ def test_where_nobody_is_the_flow_ends():
     async def work(flows):
         (ahead, there), end = pair(), Ending()
         there.close()
-        flows.send("a", b"x", lambda: Flow(ahead, ignore, end))
+        flows.send(A, b"x", lambda: Flow(ahead, ignore, end))
         await end.closed.wait()
 
     run(work)
@@ -127,7 +146,7 @@ def test_a_flow_that_cannot_be_made_is_nothing():
         def refuse():
             raise OSError(101, "Network is unreachable")
 
-        flows.send("a", b"x", refuse)
+        flows.send(A, b"x", refuse)
         assert len(flows) == 0
 
     run(work)
