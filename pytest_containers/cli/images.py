@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 
     from pytest_containers.client.types import HistoryEntry, ImageSummary
 
-COLUMNS = {"REPOSITORY": "Repository", "TAG": "Tag", "IMAGE ID": "ID", "CREATED": "CreatedSince", "SIZE": "Size"}
-DIGESTS = {"REPOSITORY": "Repository", "TAG": "Tag", "DIGEST": "Digest", "IMAGE ID": "ID", "CREATED": "CreatedSince",
+COLUMNS = {"REPOSITORY": "Repository", "TAG": "Tag", "IMAGE ID": "ID", "CREATED": "_Created", "SIZE": "Size"}
+DIGESTS = {"REPOSITORY": "Repository", "TAG": "Tag", "DIGEST": "Digest", "IMAGE ID": "ID", "CREATED": "_Created",
            "SIZE": "Size"}  # fmt: skip
 HISTORY = {"IMAGE": "ID", "CREATED": "CreatedSince", "CREATED BY": "CreatedBy", "SIZE": "Size", "COMMENT": "Comment"}
 STEP_WIDTH = 45
 """Characters of a step that ``history`` shows, as Docker's does."""
 NONE = "<none>"
+NO_TIME = -62135596800
+"""The zero value of Go's time, the year 1, in seconds since 1970: what has no time of creation."""
 
 
 def add_images(parser: argparse.ArgumentParser) -> None:
@@ -99,12 +101,14 @@ def image_rows(image: ImageSummary, now: float, *, whole: bool) -> Iterator[dict
     """Yield a line for each tag, or one for an image without, in the words of docker's ``--format json``."""
     digests = dict(digest.split("@", 1) for digest in image.get("RepoDigests") or () if "@" in digest)
     created = image.get("Created", 0)
+    since = output.ago(now - created) if created != NO_TIME else ""
     for tag in image.get("RepoTags") or [f"{next(iter(digests), NONE)}:{NONE}"]:
         repository, _, version = tag.rpartition(":")
         yield {
             "Containers": _known(image.get("Containers", -1)),
             "CreatedAt": output.moment(created),
-            "CreatedSince": output.ago(now - created),
+            "CreatedSince": since,
+            "_Created": since or "N/A",
             "Digest": digests.get(repository, NONE),
             "ID": output.short_id(image.get("Id", ""), whole=whole),
             "Repository": repository,

@@ -25,7 +25,7 @@ KINDS: dict[str, Callable[[Client, str, bool], Any]] = {
 
 
 def _add(parser: argparse.ArgumentParser, *kinds: str) -> None:
-    output.format_option(parser, "json: an object on each line, in place of an indented list", "-f")
+    output.format_option(parser, "json: a list on one line, not indented", "-f")
     parser.add_argument("names", metavar="NAME", nargs="+")
     parser.set_defaults(handler=functools.partial(inspect, kinds), size=False, type=None)
 
@@ -69,8 +69,7 @@ def inspect(kinds: tuple[str, ...], args: argparse.Namespace) -> int:
             except APIError as error:
                 problems.append(str(error))
     if args.format == "json":
-        for one in found:
-            output.line(output.as_json(one))
+        output.line(output.as_json(found))
     else:
         output.line(json.dumps(found, indent=4, ensure_ascii=False))
     for problem in problems:

@@ -53,9 +53,14 @@ def listing(objects: Iterable[Mapping[str, Any]], columns: Mapping[str, str], ki
     """Write objects as a table (``columns``: field by heading), or as a JSON object each on a line of its own."""
     if kind == "json":
         for one in objects:
-            line(as_json({key: value for key, value in sorted(one.items()) if not key.startswith("_")}))
+            line(as_json(fields(one)))
         return
     line(table(list(columns), ([str(one[field]) for field in columns.values()] for one in objects)))
+
+
+def fields(one: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of an object is for JSON, in order: not what only the table has."""
+    return {key: value for key, value in sorted(one.items()) if not key.startswith("_")}
 
 
 def each(names: Iterable[str], action: Callable[[str], object], *, silent: bool = False) -> int:
@@ -127,7 +132,8 @@ def ago(seconds: float) -> str:
 
 def moment(seconds: float) -> str:
     """Return a time (seconds since 1970) as Docker's lists have it: ``2026-01-31 12:00:00 +0100 CET``."""
-    return time.strftime("%Y-%m-%d %H:%M:%S %z %Z", time.localtime(seconds))
+    parts = time.localtime(seconds)
+    return f"{parts.tm_year:04}" + time.strftime("-%m-%d %H:%M:%S %z %Z", parts)  # %Y has no leading zeros
 
 
 def size(count: float, digits: int = 3) -> str:

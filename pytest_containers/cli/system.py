@@ -131,7 +131,7 @@ def disk_usage(args: argparse.Namespace) -> int:
         return 0
     tables = _each(usage, whole=args.format == "json")
     if args.format == "json":
-        output.line(output.as_json(tables))
+        output.line(output.as_json({key: [output.fields(row) for row in rows] for key, rows in tables.items()}))
         return 0
     for heading, key, columns in (("Images", "Images", DF_IMAGES), ("\nContainers", "Containers", DF_CONTAINERS),
                                   ("\nLocal Volumes", "Volumes", DF_VOLUMES)):  # fmt: skip
