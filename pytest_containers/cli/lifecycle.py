@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_containers.client import Client
+    from pytest_containers.client.containers import Waiting
 
     Action = Callable[[Client, str, argparse.Namespace], object]
 
@@ -92,13 +93,15 @@ def add_update(parser: argparse.ArgumentParser) -> None:
 def wait(args: argparse.Namespace) -> int:
     """Wait for all at once, and print their exit codes in the order of the names."""
     with engine.connect(args) as client, contextlib.ExitStack() as stack:
-        waiting: dict[str, Callable[[], int]] = {}
-        status = output.each(
-            args.containers,
-            lambda name: waiting.setdefault(name, stack.enter_context(client.containers.open_wait(name)).result),
-            silent=True,
-        )
-        return max(status, output.each(waiting, lambda name: output.line(str(waiting[name]())), silent=True))
+        waiting: list[Waiting] = []
+
+        def begin(name: str) -> None:
+            waiting.append(stack.enter_context(client.containers.open_wait(name)))
+
+        status = output.each(args.containers, begin, silent=True)
+        for one in waiting:
+            output.line(str(one.result()))
+        return status
 
 
 def rename(args: argparse.Namespace) -> int:

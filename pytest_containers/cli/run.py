@@ -41,7 +41,11 @@ def run(args: argparse.Namespace) -> int:
     """Run the container; return its exit code, or 125, 126, 127 as Docker's command does."""
     try:
         body = creation.container_body(args, detach=args.detach)
-        terminal.check(tty=body.get("Tty", False), stdin=body.get("AttachStdin", False))
+    except ClientError as error:
+        output.error(str(error))
+        return values.ENGINE_ERROR
+    terminal.check(tty=body.get("Tty", False), stdin=body.get("AttachStdin", False))
+    try:
         with engine.connect_or_start(args, outlives=args.detach) as client:
             container = _create(client, args, body)
             if args.detach:

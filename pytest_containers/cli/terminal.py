@@ -43,7 +43,7 @@ def raw(*, wanted: bool) -> Generator[None]:
         return
     before = termios.tcgetattr(0)
     try:
-        tty.setraw(0)
+        tty.setraw(0, termios.TCSANOW)  # what was typed already is for the container
         yield
     finally:
         termios.tcsetattr(0, termios.TCSADRAIN, before)
