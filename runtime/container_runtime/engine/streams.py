@@ -69,10 +69,12 @@ def open_terminal() -> tuple[int, int]:
 
 
 def resize_terminal(master: int, rows: int, columns: int) -> None:
-    """Set the window size; the programs in it get SIGWINCH."""
+    """Set the window size; the programs in it get SIGWINCH. Nothing happens where the terminal has just ended."""
+    import contextlib
     import fcntl
 
-    fcntl.ioctl(master, 0x5414, struct.pack("HHHH", rows, columns, 0, 0))  # TIOCSWINSZ
+    with contextlib.suppress(OSError):
+        fcntl.ioctl(master, 0x5414, struct.pack("HHHH", rows, columns, 0, 0))  # TIOCSWINSZ
 
 
 def _read(descriptor: int) -> bytes | None:
