@@ -14,12 +14,20 @@ if TYPE_CHECKING:
     from pytest_containers.errors import ContainerExited as ContainerExited
     from pytest_containers.errors import WaitTimeout as WaitTimeout
     from pytest_containers.factory import Containers as Containers
+    from pytest_containers.files import File as File
+    from pytest_containers.fixtures import ImageSpec as ImageSpec
+    from pytest_containers.fixtures import NetworkSpec as NetworkSpec
+    from pytest_containers.fixtures import VolumeSpec as VolumeSpec
     from pytest_containers.fixtures import container as container
+    from pytest_containers.fixtures import image as image
     from pytest_containers.fixtures import network as network
+    from pytest_containers.fixtures import volume as volume
     from pytest_containers.handle import Container as Container
     from pytest_containers.handle import ExecResult as ExecResult
+    from pytest_containers.images import Image as Image
     from pytest_containers.limits import Limits as Limits
     from pytest_containers.networks import Network as Network
+    from pytest_containers.volumes import Volume as Volume
 
 __all__ = [
     "Container",
@@ -28,11 +36,19 @@ __all__ = [
     "ContainerSpec",
     "Containers",
     "ExecResult",
+    "File",
+    "Image",
+    "ImageSpec",
     "Limits",
     "Network",
+    "NetworkSpec",
+    "Volume",
+    "VolumeSpec",
     "WaitTimeout",
     "container",
+    "image",
     "network",
+    "volume",
     "wait",
 ]
 
@@ -43,11 +59,19 @@ _PLACES = {
     "ContainerSpec": "definition",
     "Containers": "factory",
     "ExecResult": "handle",
+    "File": "files",
+    "Image": "images",
+    "ImageSpec": "fixtures",
     "Limits": "limits",
     "Network": "networks",
+    "NetworkSpec": "fixtures",
+    "Volume": "volumes",
+    "VolumeSpec": "fixtures",
     "WaitTimeout": "errors",
     "container": "fixtures",
+    "image": "fixtures",
     "network": "fixtures",
+    "volume": "fixtures",
 }
 
 

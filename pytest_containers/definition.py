@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
+from pytest_containers.files import Content, check_files
 from pytest_containers.limits import Limits
 from pytest_containers.networks import Network
+from pytest_containers.volumes import Volume
 from pytest_containers.wait.base import Wait
 
 if TYPE_CHECKING:
     from pytest_containers.client.request_types import ContainerBody, HostConfig
+    from pytest_containers.handle import Container
 
 Command = str | Sequence[str]
 """A program and its arguments; a string is split as a POSIX shell splits words, and no shell is involved."""
+
+Hook = Callable[[Any], object]
+"""A function that is given the container, and whose result is not looked at."""
 
 DEFAULT_NETWORK = "bridge"
 
@@ -81,12 +87,30 @@ class CommonOptions(TypedDict, total=False):
     binds: Mapping[str, str]
     labels: Mapping[str, str]
     ports: Sequence[int]
+    files: Mapping[str, Content]
+    copies: Mapping[str, str]
+    privileged: bool
+    read_only: bool
+    start_attempts: int
+    stop_timeout: float | None
+    stop_signal: str | None
+    after_start: Hook | None
+    after_ready: Hook | None
+    before_stop: Hook | None
+    docker: Mapping[str, Any]
 
 
 class Options(CommonOptions, total=False):
     """The same where the network is at hand."""
 
     network: Network | str | None
+    volumes: Mapping[str, Volume | str]
+
+
+class AllOptions(Options, total=False):
+    """All of ContainerSpec but image and command."""
+
+    cls: type[Container] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +136,18 @@ class ContainerSpec:
         labels: labels.
         ports: ports to publish where containers have no address of their own (Docker); ports that ``wait`` names
             are published too.
+        volumes: path in the container to a ``Volume`` (the value of a volume fixture) or a volume's name.
+        files: path in the container to content (bytes, text, a ``pathlib.Path``, or ``File`` with mode and owner);
+            they are there before the first instruction runs.
+        copies: directories of the machine that are copied in, source to target, so that writes stay in the container.
+        privileged: with all capabilities and devices.
+        read_only: with a root filesystem that cannot be written to.
+        start_attempts: how often to try until it is ready; each try is a new container.
+        stop_timeout: seconds that it gets to end by itself at teardown; without it it is killed at once.
+        stop_signal: the signal that asks it to, in place of its image's.
+        after_start, after_ready, before_stop: functions that get the container at that moment.
+        docker: fields of Docker's create request that are merged in last, for what has no name here.
+        cls: a class derived from ``Container`` that the handle is to have.
     """
 
     image: str = field(kw_only=False)
@@ -131,6 +167,19 @@ class ContainerSpec:
     binds: Mapping[str, str] = field(default_factory=dict[str, str])
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     ports: Sequence[int] = ()
+    volumes: Mapping[str, Volume | str] = field(default_factory=dict[str, "Volume | str"])
+    files: Mapping[str, Content] = field(default_factory=dict[str, Content])
+    copies: Mapping[str, str] = field(default_factory=dict[str, str])
+    privileged: bool = False
+    read_only: bool = False
+    start_attempts: int = 1
+    stop_timeout: float | None = None
+    stop_signal: str | None = None
+    after_start: Hook | None = None
+    after_ready: Hook | None = None
+    before_stop: Hook | None = None
+    docker: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    cls: type[Container] | None = None
 
     def __post_init__(self) -> None:
         _string("image", self.image)
@@ -148,7 +197,10 @@ class ContainerSpec:
         else:
             _strings("tmpfs", self.tmpfs)
         _ports(self.ports)
+        check_files(self.files, absolute=True)
+        _mapping("copies", self.copies)
         self._check_objects()
+        self._check_life()
 
     def _check_objects(self) -> None:
         # Users need not have a type checker, so the declared types are checked as if there were none.
@@ -164,6 +216,25 @@ class ContainerSpec:
         if network is not None and not isinstance(network, str | Network):
             raise TypeError(f"network must be a Network (the value of a network fixture) or a name, not {network!r}")
 
+    def _check_life(self) -> None:
+        attempts, patience, kind = cast("tuple[object, ...]", (self.start_attempts, self.stop_timeout, self.cls))
+        if isinstance(attempts, bool) or not isinstance(attempts, int) or attempts < 1:
+            raise ValueError(f"start_attempts must be a whole number from 1 up, not {attempts!r}")
+        if patience is not None and (
+            isinstance(patience, bool) or not isinstance(patience, int | float) or patience < 0
+        ):
+            raise ValueError(f"stop_timeout must be a number of seconds from 0 up, not {patience!r}")
+        for what in ("after_start", "after_ready", "before_stop"):
+            if getattr(self, what) is not None and not callable(getattr(self, what)):
+                raise TypeError(f"{what} must be a function that takes the container, not {getattr(self, what)!r}")
+        if kind is not None and not (isinstance(kind, type) and hasattr(kind, "await_ready")):
+            raise TypeError(f"cls must be a class derived from Container, not {kind!r}")
+        for path, volume in cast("Mapping[object, object]", self.volumes).items():
+            if not isinstance(path, str) or not path.startswith("/"):
+                raise ValueError(f"volumes: {path!r} must be an absolute path in the container")
+            if not isinstance(volume, str | Volume):
+                raise TypeError(f"volumes: {path} must be a Volume or a volume's name, not {volume!r}")
+
     @property
     def network_name(self) -> str:
         """The network's name in the engine."""
@@ -172,7 +243,7 @@ class ContainerSpec:
         return self.network if isinstance(self.network, str) else self.network.name
 
 
-def specify(image: str, command: Command | None, options: Options) -> ContainerSpec:
+def specify(image: str, command: Command | None, options: AllOptions) -> ContainerSpec:
     """ContainerSpec without a traceback through its checks: a mistake shows at the line that called us."""
     __tracebackhide__ = True
     try:
@@ -186,6 +257,13 @@ def _host_config(spec: ContainerSpec) -> HostConfig:
     config["NetworkMode"] = spec.network_name
     if spec.binds:
         config["Binds"] = [f"{source}:{target}" for source, target in spec.binds.items()]
+    if spec.volumes:
+        named = {path: one if isinstance(one, str) else one.name for path, one in spec.volumes.items()}
+        config["Binds"] = [*config.get("Binds", []), *(f"{name}:{path}" for path, name in named.items())]
+    if spec.privileged:
+        config["Privileged"] = True
+    if spec.read_only:
+        config["ReadonlyRootfs"] = True
     if spec.tmpfs:
         config["Tmpfs"] = dict(spec.tmpfs) if isinstance(spec.tmpfs, Mapping) else dict.fromkeys(spec.tmpfs, "")
     return config
@@ -208,6 +286,7 @@ def create_body(
         "User": spec.user,
         "WorkingDir": spec.workdir,
         "Hostname": spec.hostname,
+        "StopSignal": spec.stop_signal,
     }
     body |= {key: value for key, value in optional.items() if value}
     names = [*aliases, *spec.aliases]
@@ -218,4 +297,13 @@ def create_body(
         body["ExposedPorts"] = {f"{port}/tcp": {} for port in sorted(ports)}
     if publish and spec.network_name not in {"host", "none"}:
         body["HostConfig"] |= {"PublishAllPorts": True}
-    return cast("ContainerBody", body)
+    return cast("ContainerBody", _merged(body, spec.docker))
+
+
+def _merged(body: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """``body`` with ``more`` in it; objects are merged, everything else is replaced."""
+    merged = dict(body)
+    for name, value in more.items():
+        old = merged.get(name)
+        merged[name] = _merged(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
+    return merged

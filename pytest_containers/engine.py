@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_containers.definition import ContainerSpec
     from pytest_containers.limits import Limits
     from pytest_containers.networks import Network
+    from pytest_containers.volumes import Volume
 
 ANSWER_LIMIT = 60.0
 """Seconds that the first answer of an engine may take; usually it is there before it is asked for."""
@@ -131,8 +132,13 @@ class Engine:
                 client.images.pull(spec.image)
                 container_id = client.containers.create(body, spec.name)
         network: Network | None = None if isinstance(spec.network, str) else spec.network
-        container = Container(self, container_id, spec, network, label)
+        container = (spec.cls or Container)(self, container_id, spec, network, label)
         self.live.append((container, node, name))
+        try:
+            container.fill()
+        except BaseException:
+            self.remove(container)
+            raise
         return container
 
     def _without_impossible_limits(self, spec: ContainerSpec, limits: Limits, label: str) -> ContainerSpec:
@@ -155,20 +161,25 @@ class Engine:
     def run_container(self, spec: ContainerSpec, *, node: object, name: str = "") -> Container:
         """Create a container, start it, and return when it is ready; one that fails is removed."""
         __tracebackhide__ = True
-        container = self.create(spec, node=node, name=name)
-        try:
-            container.start()
-        except BaseException:
-            self.remove(container)
-            raise
-        return container
+        attempt = 1
+        while True:
+            container = self.create(spec, node=node, name=name)
+            try:
+                container.start()
+            except BaseException as error:
+                self.remove(container)
+                if not isinstance(error, ContainerError) or attempt >= spec.start_attempts:
+                    raise
+                attempt += 1
+            else:
+                return container
 
-    def remove(self, made: Container | Network) -> None:
-        """Remove a container or network and forget it. Where the engine is gone, so are they."""
+    def remove(self, made: Container | Network | Volume) -> None:
+        """Remove a container, network or volume and forget it. Where the engine is gone, so are they."""
         __tracebackhide__ = True
         self.live = [entry for entry in self.live if entry[0] is not made]
         try:
-            made.remove()
+            made.finish() if isinstance(made, Container) else made.remove()
         except ContainerError:
             if self._answers():
                 raise

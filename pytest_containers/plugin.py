@@ -21,6 +21,12 @@ _OPTIONS = (
         "auto",
         "auto, embedded (our own, on Linux), docker, unix:///path or tcp://host:port; auto: what can be had",
     ),
+    (
+        "scope",
+        "SCOPE",
+        "function",
+        "scope of the definitions that name none: function, class, module, package or session",
+    ),
     ("timeout", "SECONDS", "60", "how long a container may take to become ready, and wait() may wait"),
     (
         "limits",
@@ -53,7 +59,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "container_images(*images): images that are pulled before the first test, at the same time"
     )
-    given = {name: config.getoption(f"containers_{name}") for name in ("engine", "timeout", "limits", "log_lines")}
+    given = {
+        name: config.getoption(f"containers_{name}") for name in ("engine", "timeout", "limits", "log_lines", "scope")
+    }
     if any(value is not None for value in given.values()):
         _check_settings(config)
 
@@ -67,6 +75,9 @@ def _check_settings(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"containers_engine must be auto, embedded, docker, unix:///path or tcp://host:port, not {engine!r}"
         )
+    scope = setting(config, "scope")
+    if scope not in {"function", "class", "module", "package", "session"}:
+        raise pytest.UsageError(f"containers_scope must be function, class, module, package or session, not {scope!r}")
     limits = setting(config, "limits")
     if limits not in {"enforce", "warn"}:
         raise pytest.UsageError(f"containers_limits must be enforce or warn, not {limits!r}")
@@ -107,8 +118,13 @@ def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
     return made
 
 
+_FACTORIES = frozenset(
+    ("containers", "class_containers", "module_containers", "package_containers", "session_containers")
+)
+
+
 def _needs_engine(item: pytest.Item) -> bool:
-    if "containers" in getattr(item, "fixturenames", ()) or item.get_closest_marker("container_images"):
+    if not _FACTORIES.isdisjoint(getattr(item, "fixturenames", ())) or item.get_closest_marker("container_images"):
         return True
     info = getattr(item, "_fixtureinfo", None)
     definitions = info.name2fixturedefs.values() if info else ()
@@ -199,12 +215,39 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         modules["pytest_containers.session"].close(config)
 
 
+def _factory(request: pytest.FixtureRequest) -> Generator[Containers]:
+    from pytest_containers.factory import Containers
+
+    factory = Containers.of(request.node)
+    yield factory
+    factory.close()
+
+
 @pytest.fixture
 def containers(request: pytest.FixtureRequest) -> Generator[Containers]:
     """Start containers from a test: ``containers.run("host", ["true"])``; they are removed after it."""
-    from pytest_containers.factory import Containers
+    yield from _factory(request)
 
-    test: pytest.Item = request.node
-    factory = Containers(test)
-    yield factory
-    factory.close()
+
+@pytest.fixture(scope="class")
+def class_containers(request: pytest.FixtureRequest) -> Generator[Containers]:
+    """As ``containers``, for a class."""
+    yield from _factory(request)
+
+
+@pytest.fixture(scope="module")
+def module_containers(request: pytest.FixtureRequest) -> Generator[Containers]:
+    """As ``containers``, for a module."""
+    yield from _factory(request)
+
+
+@pytest.fixture(scope="package")
+def package_containers(request: pytest.FixtureRequest) -> Generator[Containers]:
+    """As ``containers``, for a package."""
+    yield from _factory(request)
+
+
+@pytest.fixture(scope="session")
+def session_containers(request: pytest.FixtureRequest) -> Generator[Containers]:
+    """As ``containers``, for the session."""
+    yield from _factory(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import select
 import time
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from pytest_containers.handle.output import Output
 
 if TYPE_CHECKING:
     from pytest_containers.client.containers import Waiting
+    from pytest_containers.files import Content
 
 NOT_MODIFIED = 304  # Docker's answer where there was nothing to do
 
@@ -60,7 +62,11 @@ class Life(Addresses, Output):
         self._since = time.time() if self._started else None
         self._started = True
         self._change("start")
+        if self._spec.after_start:
+            self._spec.after_start(self)
         self.await_ready()
+        if self._spec.after_ready:
+            self._spec.after_ready(self)
 
     def await_ready(self) -> None:
         """Return when it is ready; see ``start``."""
@@ -122,6 +128,41 @@ class Life(Addresses, Output):
         __tracebackhide__ = True
         self.stop(timeout)
         self.start()
+
+    def fill(self) -> None:
+        """Put its files where they belong, before it is started: the definition's, and those of new volumes."""
+        from pathlib import Path
+
+        from pytest_containers.files import pack
+
+        __tracebackhide__ = True
+        files: dict[str, Content] = {target: Path(source) for source, target in self._spec.copies.items()}
+        files |= self._spec.files
+        for path, volume in self._spec.volumes.items():
+            if not isinstance(volume, str) and volume.pending:
+                files |= {f"{path}/{name.lstrip('/')}": content for name, content in volume.pending.items()}
+                volume.pending = {}
+        if not files:
+            return
+        with translated(f"cannot put files into container {self._what}"):
+            try:
+                archive = pack(files)
+            except OSError as error:
+                raise ContainerError(f"container {self._what}: {error.filename}: {error.strerror}") from None
+            self._client.containers.put_archive(self.id, "/", archive)
+
+    def finish(self) -> None:
+        """The end that its definition wants: ``before_stop``, time to stop by itself where it has any, then removal."""
+        __tracebackhide__ = True
+        if self._removed:
+            return
+        try:
+            if self._started and self._spec.before_stop and self.status == "running":
+                self._spec.before_stop(self)
+            if self._started and self._spec.stop_timeout is not None:
+                self.stop(math.ceil(self._spec.stop_timeout))
+        finally:
+            self.remove()
 
     def remove(self) -> None:
         """Kill and remove it; one that is gone is no error."""
