@@ -45,3 +45,30 @@ def test_the_doctor_says_what_an_outer_container_forbids(docker):
     code, out, err = run_inside(docker, *words)
     assert (code, err) == (0, ""), out
     assert "Containers can be started here" in out
+
+
+# All places for writable layers are on an overlay, or may not be written: overlayfs refuses them.
+WITHOUT_OVERLAY = """
+set -e
+export DOCKER_HOST=unix:///home/docker.sock PYTEST_CONTAINERS_DATA=/home/data
+"$0" -B -P -m container_runtime serve --socket /home/docker.sock --watch-pid $$ &
+while ! docker version >/dev/null 2>&1; do kill -0 $!; done
+mkdir -p /home/root/bin
+cp /bin/busybox /home/root/bin/
+ln -s busybox /home/root/bin/sh
+tar -C /home/root -c . | docker import - small >/dev/null
+docker run --rm small sh -c 'busybox cat /proc/self/mountinfo' | head -n 1
+cat /home/data/root-filesystem
+"""
+
+
+@pytest.mark.parametrize(("options", "strategy", "mount"), [
+    (["--device", "/dev/fuse"], "fuse-overlayfs", " - fuse fuse-overlayfs "),
+    ([], "copies", "/upper / rw,nodev"),
+])  # fmt: skip
+def test_root_filesystems_where_the_kernel_refuses_overlays(docker, tmp_path, options, strategy, mount):
+    options = [*options, "-v", f"{tmp_path}:/dev/shm:ro"]
+    code, out, err = run_inside(docker, "sh", "-c", WITHOUT_OVERLAY, PYTHON, options=options)
+    assert code == 0, out + err
+    assert mount in out.splitlines()[0]
+    assert f" {strategy} 0" in out.splitlines()[-1]
