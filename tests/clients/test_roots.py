@@ -24,6 +24,7 @@ def image(registry):
     first = busybox_layer().directory("data").add("data/old", data=b"old\n").add("gone", data=b"x")
     first.directory("kept").add("kept/a", data=b"a\n", mode=0o640).hard_link("kept/b", "kept/a")
     first.add("tool", data=b"#!/bin/sh\necho tool\n", mode=0o4755)
+    first.directory("own", uid=33, gid=34).add("own/secret", data=b"mine\n", uid=33, gid=34, mode=0o400)
     second = Layer().add("data/.wh..wh..opq").add("data/new", data=b"new\n").add(".wh.gone")
     third = Layer().symlink("link", "kept/a").add("kept/c", data=b"c\n")
     return registry.push("layers", [layer.bytes() for layer in (first, second, third)], {"Cmd": ["true"]})
@@ -62,6 +63,19 @@ def test_what_is_written_is_there_at_the_next_start_and_in_no_other_container(do
     docker.ok("rm", "first")
     assert (
         docker.ok("run", "--rm", image, "sh", "-c", "ls /kept /tool /data") == "/tool\n\n/data:\nnew\n\n/kept:\na\nb\nc"
+    )
+
+
+@pytest.mark.needs("other-users")
+def test_another_user_has_his_own_files_and_no_others(docker, image):
+    script = (
+        "cat /own/secret; echo new >/own/new; stat -c '%u:%g' /own/secret /own/new; "
+        "exec 2>/dev/null; touch /kept/new || echo no; cat /kept/a || echo no; chown 0 /own/new || echo no"
+    )
+    out = docker.ok("run", "--rm", "-u", "33:34", image, "sh", "-c", script).splitlines()
+    assert out == ["mine", "33:34", "33:34", "no", "no", "no"]
+    assert (
+        docker.ok("run", "--rm", image, "sh", "-c", "chown 55:56 /own/secret; stat -c '%u:%g' /own/secret") == "55:56"
     )
 
 
