@@ -110,7 +110,8 @@ def _moment(text: str) -> str:
     if not match:
         return text
     zone = "+0000 UTC" if match[3] in {"Z", "+00:00"} else f"{match[4]}{match[5]} {match[4]}{match[5]}"
-    return f"{match[1]} {match[2]} {zone}"
+    clock = match[2].rstrip("0").rstrip(".") if "." in match[2] else match[2]
+    return f"{match[1]} {clock} {zone}"
 
 
 def create_network(args: argparse.Namespace) -> int:

@@ -138,7 +138,7 @@ def test_an_image_has_a_line_for_each_tag() -> None:
 def test_other_rows() -> None:
     step: Any = {"Id": "<missing>", "Created": 0, "CreatedBy": "x" * 50, "Size": 0, "Comment": "c"}
     assert history_row(step, 9, whole=False)["CreatedBy"] == "x" * 44 + "…"
-    network: Any = {"Id": "f" * 64, "Name": "n", "Driver": "bridge", "Created": "2026-01-31T12:00:00.5Z"}
+    network: Any = {"Id": "f" * 64, "Name": "n", "Driver": "bridge", "Created": "2026-01-31T12:00:00.500Z"}
     row = network_row(network, whole=False)
     assert (row["ID"], row["CreatedAt"], row["IPv6"]) == ("f" * 12, "2026-01-31 12:00:00.5 +0000 UTC", "false")
     assert network_row({**network, "Created": "2026-01-31T12:00:00+01:00"}, whole=False)["CreatedAt"] == (
