@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from container_runtime.errors import EngineError
 from container_runtime.network.bindings import ANYWHERE, Port, Wanted
 from container_runtime.network.datagrams import Flows
+from container_runtime.network.published_connections import ConnectionPort
 from container_runtime.network.published_datagrams import DatagramPort
-from container_runtime.network.relay import Relay, reset
+from container_runtime.network.relay import Relay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from container_runtime.network.backbone import Backbone
 
-_CONNECT_TIMEOUT = 30.0  # seconds
 _SETTINGS = Path("/proc/sys/net/ipv4")
 _RANGE = (32768, 60999)  # Docker's, where the machine does not say (moby, libnetwork/portallocator)
 _MOST_TRIES = 2048  # some 20 ms
@@ -52,7 +52,7 @@ class Publisher:
         self._beside_forwards = backbone.outer >= 0
         self._relay = Relay()
         self._flows = Flows()
-        self._open: dict[str, dict[Published, socket.socket | DatagramPort]] = {}
+        self._open: dict[str, dict[Published, ConnectionPort | DatagramPort]] = {}
         self._taken: set[tuple[str, str, int]] = set()
         self._kept: dict[str, dict[int, int]] = {}
         self._next = -1
@@ -90,22 +90,15 @@ class Publisher:
             self._open[container_id][published] = self._start(listener, wanted.port, address)
             self._taken.add((wanted.port.protocol, host, number))
 
-    def _start(self, listener: socket.socket, port: Port, address: Callable[[], str]) -> socket.socket | DatagramPort:
+    def _start(self, listener: socket.socket, port: Port, address: Callable[[], str]) -> ConnectionPort | DatagramPort:
         listener.setblocking(False)
+
+        def destination() -> tuple[str, int]:
+            return address(), port.number
+
         if port.protocol == "udp":
-            return DatagramPort(listener, self._backbone, self._flows, lambda: (address(), port.number))
-
-        async def carry(connection: socket.socket) -> None:
-            host = address()
-            if not host:
-                reset(connection)
-                connection.close()
-                return
-            inner = self._backbone.make_socket(socket.SOCK_STREAM)
-            await self._relay.connect_and_carry(connection, inner, (host, port.number), _CONNECT_TIMEOUT)
-
-        self._relay.listen(listener, carry)
-        return listener
+            return DatagramPort(listener, self._backbone, self._flows, destination)
+        return ConnectionPort(listener, self._backbone, self._relay, destination)
 
     def _choose(self, wanted: Wanted, kept: int, container: str) -> tuple[int, list[tuple[str, socket.socket]]]:
         """A number, and the listeners at it."""
@@ -180,10 +173,7 @@ class Publisher:
         """Listen no more: the container has ended, or left its networks."""
         for published, place in self._open.pop(container_id, {}).items():
             self._taken.discard((published.port.protocol, published.address, published.number))
-            if isinstance(place, DatagramPort):
-                place.close()
-            else:
-                self._relay.unlisten(place)
+            place.close()
 
     def forget(self, container_id: str) -> None:
         """The container is removed."""

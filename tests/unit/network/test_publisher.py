@@ -117,6 +117,38 @@ def test_where_nobody_listens_a_client_gets_a_reset():
     run(work)
 
 
+def test_a_container_s_last_words_arrive_and_what_it_left_open_is_cut():
+    async def work(publisher):
+        held_open = []
+
+        async def leave_open(_, writer):
+            held_open.append(writer)
+
+        async def say_much(_, writer):
+            writer.write(bytes(20_000_000))
+            await writer.drain()
+            writer.close()
+
+        for serve, told in ((leave_open, None), (say_much, 20_000_000)):
+            async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+                ((_, number),) = opened(publisher, "a", wanted(server.sockets[0].getsockname()[1]))
+                reader, writer = await asyncio.open_connection("127.0.0.1", number)
+                writer.write(b"x")
+                if told is None:
+                    publisher.stop("a")
+                    with pytest.raises(ConnectionResetError):
+                        await reader.read()
+                else:
+                    first = await reader.readexactly(10)
+                    publisher.stop("a")
+                    assert len(first + await reader.read()) == told
+                writer.close()
+        for writer in held_open:
+            writer.close()
+
+    run(work)
+
+
 def test_chosen_numbers_are_kept_while_the_container_is_there():
     async def work(publisher):
         first = opened(publisher, "a", wanted(80), wanted(81), wanted(80), wanted(53, protocol="udp"))
