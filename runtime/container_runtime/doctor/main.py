@@ -58,6 +58,7 @@ def _with_rights() -> tuple[tuple[str, Probe], ...]:
         ("filesystems", filesystems.others),
         ("network", network.links),
         ("redirection", network.redirection),
+        ("datagrams", network.datagrams),
         ("seccomp", isolation.seccomp),
         ("directories", storage.storage),
         ("limits", limits.limits),

@@ -46,6 +46,11 @@ def _redirection() -> None:
     nftables.redirect(_SUBNET, _PREFIX, "lo", 1)
 
 
+def _hand_over() -> None:
+    rtnetlink.Netlink().send(rtnetlink.up(1), rtnetlink.rule_for_mark(nftables.MARK, 999, 50), rtnetlink.all_local(999))
+    nftables.hand_over(_SUBNET, _PREFIX, "lo", 1)
+
+
 def links(here: Surroundings) -> Finding:
     """Bridge, veth pair, addresses, rules, routes."""
     failure = as_engine(here, _links, syscalls.CLONE_NEWNET).failure
@@ -64,6 +69,15 @@ def redirection(here: Surroundings) -> Finding:
     if failure is None:
         return Finding("redirection", "ok", "nftables redirects connections to the outside")
     return _missing("redirection", failure, here, "nf_tables nft_chain_nat nft_redir nft_fib_ipv4", "")
+
+
+def datagrams(here: Surroundings) -> Finding:
+    """The nftables rules by which UDP to the outside comes to the engine; it does without."""
+    failure = as_engine(here, _hand_over, syscalls.CLONE_NEWNET).failure
+    if failure is None:
+        return Finding("datagrams", "ok", "nftables hands over UDP to the outside")
+    reason = reasons.refusal(failure, here, capability="CAP_NET_ADMIN", modules="nf_tables nft_tproxy nft_fib_ipv4")
+    return Finding("datagrams", "limited", reason.why, "containers send no UDP to the outside", reason.remedy)
 
 
 def _missing(name: str, failure: Failure, here: Surroundings, modules: str, why: str) -> Finding:
