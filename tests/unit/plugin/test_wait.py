@@ -67,8 +67,8 @@ class Target:
 
     def end(self) -> None:
         self.written.close()
-        os.close(self.waiting.write)
-        self.waiting.write = -1
+        descriptor, self.waiting.write = self.waiting.write, -1  # whoever waits goes on as soon as it is closed
+        os.close(descriptor)
 
 
 @pytest.fixture
