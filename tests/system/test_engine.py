@@ -309,7 +309,14 @@ def test_states_that_forbid(engine):
 def test_half_closed_exec_reads_on(engine):
     identity = engine.run("sleep", "1000")
     made = engine.ok(
-        "POST", f"/containers/{identity}/exec", {"Cmd": ["sh", "-c", "wc -c; echo done >&2"], "AttachStdin": True}
+        "POST",
+        f"/containers/{identity}/exec",
+        {
+            "Cmd": ["sh", "-c", "wc -c; echo done >&2"],
+            "AttachStdin": True,
+            "AttachStdout": True,
+            "AttachStderr": True,
+        },
     )
     upgrade = ("Connection: Upgrade", "Upgrade: tcp")
     connection, head, rest = engine.raw(f"/exec/{made['Id']}/start", b"{}", *upgrade)

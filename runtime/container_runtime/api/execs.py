@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
-from container_runtime.api.params import check_exec
-from container_runtime.api.streams import MULTIPLEXED, RAW
+from container_runtime.api.params import check_exec, check_exec_start
 from container_runtime.engine import execs as actions
 from container_runtime.engine import streams
-from container_runtime.errors import EngineError, StartError
+from container_runtime.errors import EngineError, NotFound
 
 if TYPE_CHECKING:
     from container_runtime.api.server import Request
@@ -29,30 +27,38 @@ async def inspect(request: Request) -> None:
 
 async def resize(request: Request) -> None:
     """POST /exec/{id}/resize."""
+    rows, columns = request.size()
     one = actions.find(request.engine, request.parameters["id"])
-    rows, columns = request.number("h") or 0, request.number("w") or 0
-    if one.terminal >= 0 and 0 < rows < 65536 and 0 < columns < 65536:
+    one.container.check("exec")
+    if one.exit_code is not None:
+        raise NotFound(f"process does not exist {one.id}: not found")
+    if not one.pid:
+        raise EngineError(f"exec command {one.id} has not been started")
+    if one.terminal >= 0:
         streams.resize_terminal(one.terminal, rows, columns)
     await request.answer(200)
 
 
 async def start(request: Request) -> None:
-    """POST /exec/{id}/start: detached, or with the connection as its streams."""
+    """POST /exec/{id}/start: detached, or with the connection as its streams.
+
+    Whether there is a terminal was said at its creation; whether the output is framed is said here.
+    """
     one = actions.find(request.engine, request.parameters["id"])
-    body = await request.json()
+    body = check_exec_start(await request.json())
+    tty = bool(body.get("Tty"))
+    size = body.get("ConsoleSize") if tty else None
     if body.get("Detach"):
-        await actions.start(request.engine, one, None, None, asyncio.Event())
+        await actions.start(request.engine, one, size=size)
         await request.answer(200)
         return
     one.container.check("exec")
-    raw = await request.hijack(RAW if one.body.get("Tty") else MULTIPLEXED)
+    raw = await request.hijack(multiplexed=not tty)
+    client = actions.Client(raw, raw.incoming(), framed=not tty, gone=raw.gone)
     try:
-        await actions.start(request.engine, one, raw, raw.incoming(), asyncio.Event())
-    except StartError as error:
-        # The connection is no longer HTTP: the reason goes where the output would have gone, as Docker does it.
-        text = f"OCI runtime exec failed: exec failed: unable to start container process: {error}: unknown\r\n".encode()
-        raw.write(text if one.body.get("Tty") else streams.frame(streams.STDERR, text))
-        await raw.drain()
+        await actions.start(request.engine, one, client, size)
     except EngineError as error:
-        raw.write(streams.frame(streams.STDERR, f"{error}\r\n".encode()))
+        # The connection is no longer HTTP: the reason goes where the output would have gone, as Docker does it.
+        line = f"{error}\r\n".encode()
+        raw.write(line if tty else streams.frame(streams.STDOUT, line))
         await raw.drain()

@@ -8,6 +8,7 @@ from typing import Any
 from container_runtime.errors import InvalidParameter
 
 _TEXT, _FLAG, _NUMBER = "a string", "true or false", "a whole number"
+_PAIR = "a list of two whole numbers"
 _LIST, _MAP, _OBJECT, _LISTS = "a list of strings", "a map of strings", "an object", "a list of lists of strings"
 
 _CREATE = {
@@ -26,14 +27,14 @@ _HOST = {
     "DeviceCgroupRules": _LIST, "Links": _LIST, "CgroupParent": _TEXT, "PidMode": _TEXT, "IpcMode": _TEXT,
     "UTSMode": _TEXT, "CgroupnsMode": _TEXT, "UsernsMode": _TEXT, "BlkioWeight": _NUMBER, "Annotations": _MAP,
     "Tmpfs": _MAP, "Sysctls": _MAP, "RestartPolicy": _OBJECT, "LogConfig": _OBJECT, "PortBindings": _OBJECT,
-    "VolumesFrom": _LIST, "VolumeDriver": _TEXT, "PublishAllPorts": _FLAG,
+    "VolumesFrom": _LIST, "VolumeDriver": _TEXT, "PublishAllPorts": _FLAG, "ConsoleSize": _PAIR,
 }  # fmt: skip
 _IMAGE = {key: kind for key, kind in _CREATE.items() if key not in {"HostConfig", "NetworkingConfig"}} | {
     "OnBuild": _LIST, "Shell": _LIST, "ArgsEscaped": _FLAG,
 }  # fmt: skip
 _EXEC = {
     "Cmd": _LIST, "Env": _LIST, "User": _TEXT, "WorkingDir": _TEXT, "Tty": _FLAG, "Privileged": _FLAG,
-    "AttachStdin": _FLAG, "AttachStdout": _FLAG, "AttachStderr": _FLAG, "DetachKeys": _TEXT,
+    "AttachStdin": _FLAG, "AttachStdout": _FLAG, "AttachStderr": _FLAG, "DetachKeys": _TEXT, "ConsoleSize": _PAIR,
 }  # fmt: skip
 ENDPOINT = {"Aliases": _LIST, "IPAMConfig": _OBJECT, "MacAddress": _TEXT}
 # Lists of objects in HostConfig.
@@ -47,6 +48,8 @@ _NESTED = {
     "Mounts": {"Type": _TEXT, "Source": _TEXT, "Target": _TEXT, "ReadOnly": _FLAG, "BindOptions": _OBJECT,
                "TmpfsOptions": _OBJECT, "VolumeOptions": _OBJECT, "ImageOptions": _OBJECT},
 }  # fmt: skip
+_EXEC_START = {"Detach": _FLAG, "Tty": _FLAG, "ConsoleSize": _PAIR}
+_LOG = {"Type": _TEXT, "Config": _MAP}
 _POLICY = {"Name": _TEXT, "MaximumRetryCount": _NUMBER}
 _HEALTH = {
     "Test": _LIST, "Interval": _NUMBER, "Timeout": _NUMBER, "StartPeriod": _NUMBER, "StartInterval": _NUMBER,
@@ -80,6 +83,8 @@ def _is(value: Any, kind: str) -> bool:
         return isinstance(value, list) and all(_is(one, _TEXT) for one in value)  # pyright: ignore[reportUnknownVariableType]
     if kind == _LISTS:
         return isinstance(value, list) and all(_is(one, _LIST) for one in value)  # pyright: ignore[reportUnknownVariableType]
+    if kind == _PAIR:
+        return isinstance(value, list) and len(value) == 2 and all(_is(one, _NUMBER) for one in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     if kind == _MAP:
         return isinstance(value, dict) and all(_is(one, _TEXT) for one in value.values())  # pyright: ignore[reportUnknownVariableType]
     return isinstance(value, dict)
@@ -145,6 +150,7 @@ def _check_host(host: dict[str, Any]) -> dict[str, Any]:
         if made:
             checked[name] = made
     check(checked.get("RestartPolicy") or {}, _POLICY, "HostConfig.RestartPolicy.")
+    check(checked.get("LogConfig") or {}, _LOG, "HostConfig.LogConfig.")
     return checked
 
 
@@ -163,6 +169,11 @@ def check_image_config(body: dict[str, Any]) -> dict[str, Any]:
 def check_exec(body: dict[str, Any]) -> dict[str, Any]:
     """The body of an exec's creation. Raises as ``check`` does."""
     return check(body, _EXEC)
+
+
+def check_exec_start(body: dict[str, Any]) -> dict[str, Any]:
+    """The body of an exec's start. Raises as ``check`` does."""
+    return check(body, _EXEC_START)
 
 
 def parse_moment(text: str | None, name: str) -> int:

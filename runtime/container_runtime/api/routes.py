@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from container_runtime.api import (
     archive,
+    attach,
     containers,
     events,
     execs,
@@ -54,7 +55,8 @@ TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/containers/{id}/rename", containers.rename),
     ("POST", "/containers/{id}/wait", lifecycle.wait),
     ("POST", "/containers/{id}/resize", streams.resize),
-    ("POST", "/containers/{id}/attach", streams.attach),
+    ("POST", "/containers/{id}/attach", attach.attach),
+    ("GET", "/containers/{id}/attach/ws", attach.attach_websocket),
     ("GET", "/containers/{id}/logs", streams.logs),
     ("GET", "/containers/{id}/stats", observation.stats),
     ("GET", "/containers/{id}/top", observation.top),

@@ -17,6 +17,8 @@ from urllib.parse import parse_qs, unquote
 import h11
 
 from container_runtime import __version__
+from container_runtime.api import hijack
+from container_runtime.api.hijack import RawConnection
 from container_runtime.api.status import status_of
 from container_runtime.errors import EngineError, InvalidParameter, NotFound, NotModified
 
@@ -145,6 +147,29 @@ class Request:
         except ValueError:
             raise InvalidParameter(f"invalid value {text!r} for {name}: a whole number is expected") from None
 
+    @property
+    def api_version(self) -> tuple[int, int]:
+        """The version of the API that the path asks for, else ours."""
+        text = self.path.removeprefix("/v").partition("/")[0] if self.path.startswith("/v1.") else API_VERSION
+        major, _, minor = text.partition(".")
+        return int(major), int(minor)
+
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of a terminal, as the kernel takes them: their lower 16 bits.
+
+        Raises:
+            InvalidParameter: not numbers (moby, httputils.Uint32Value).
+        """
+        found: list[int] = []
+        for key, name in (("h", "height"), ("w", "width")):
+            text = self.query.get(key, "")
+            if not re.fullmatch(r"[+-]?[0-9]+", text):
+                raise InvalidParameter(f'invalid resize {name} "{text}": invalid syntax')
+            if not 0 <= int(text[:12]) < 1 << 32:
+                raise InvalidParameter(f'invalid resize {name} "{text}": value out of range')
+            found.append(int(text) & 0xFFFF)
+        return found[0], found[1]
+
     # --- the answer -----------------------------------------------------------------------------------------------
 
     async def answer(self, status: int, value: object = None, extra: Sequence[tuple[bytes, bytes]] = ()) -> None:
@@ -192,38 +217,19 @@ class Request:
         """The end of a streamed answer."""
         await self._connection.write(self._connection.pack(h11.EndOfMessage()))
 
-    async def hijack(self, content_type: str) -> RawConnection:
+    async def hijack(self, *, multiplexed: bool) -> RawConnection:
         """Take the connection out of HTTP, as Docker's attach and exec do."""
-        return await self._connection.hijack(self, content_type)
+        upgrade = "upgrade" in self.headers
+        return await self.hijack_with(hijack.head(self.api_version, _COMMON, upgrade=upgrade, multiplexed=multiplexed))
+
+    async def hijack_with(self, answer: bytes) -> RawConnection:
+        """The same with an answer of one's own."""
+        self.answered = True
+        return await self._connection.hijack(answer)
 
     async def disconnected(self) -> None:
         """Return when the client has gone: for answers that may wait for ever."""
         await self._connection.watch()
-
-
-class RawConnection:
-    """A hijacked connection; a ``Sink`` for streams."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, early: bytes) -> None:
-        """``early``: what came behind the request's head already."""
-        self._reader = reader
-        self._writer = writer
-        self._early = early
-
-    def write(self, data: bytes) -> None:
-        """Queue output."""
-        self._writer.write(data)
-
-    async def drain(self) -> None:
-        """Return when the queue is short."""
-        await self._writer.drain()
-
-    async def incoming(self) -> AsyncIterator[bytes]:
-        """What the client sends, until it closes its side."""
-        if self._early:
-            yield self._early
-        while data := await self._reader.read(_CHUNK):
-            yield data
 
 
 class Connection:
@@ -334,19 +340,13 @@ class Connection:
             if not data:
                 return
 
-    async def hijack(self, request: Request, content_type: str) -> RawConnection:
-        """Answer 101 or 200 and hand the bytes over."""
+    async def hijack(self, answer: bytes) -> RawConnection:
+        """Answer, and hand the bytes over."""
         while self._http.their_state is h11.SEND_BODY:
             await self.next_event()
-        self._hijacked = request.answered = True
+        self._hijacked = True
         early, _ = self._http.trailing_data
-        if "upgrade" in request.headers:
-            head = (
-                f"HTTP/1.1 101 UPGRADED\r\nContent-Type: {content_type}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
-            )
-        else:  # clients from before the upgrade know one type only
-            head = "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n"
-        await self.write(head.encode())
+        await self.write(answer)
         return RawConnection(self._reader, self._writer, early)
 
 

@@ -8,8 +8,8 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import lifecycle
-from container_runtime.engine.logs import ContainerLog
+from container_runtime.engine import lifecycle, logconfig
+from container_runtime.engine.logfile import ContainerLog
 from container_runtime.engine.restarts import Restarts
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ class Container:
         self.host: dict[str, Any] = body.get("HostConfig") or {}
         self.image = image
         self.directory = directory
-        self.log = ContainerLog(directory / "log")
+        self.log_config = logconfig.parse(self.host)
+        self.log_details = self._log_details()
+        self.log = ContainerLog(directory / "log", self.log_config.max_size, self.log_config.max_files)
         self.created = now()
         self.created_seconds = int(time.time())
         self.state = lifecycle.CREATED
@@ -80,6 +82,20 @@ class Container:
         """Where its ports are reached; None while nothing can be published."""
         self.frozen = ""
         """The cgroup's file that thaws it, while it is paused."""
+
+    def _log_details(self) -> str:
+        image = self.image.id.removeprefix("sha256:")
+        names = {
+            "ID": self.id[:12],
+            "FullID": self.id,
+            "Name": self.name,
+            "ImageID": image[:12],
+            "ImageFullID": self.image.id,
+            "ImageName": self.body["Image"],
+            "DaemonName": "docker",
+        }
+        environment = [*(self.image.config.get("Env") or []), *(self.body.get("Env") or [])]
+        return logconfig.details(self.log_config, self.labels, environment, names)
 
     def _default_hostname(self) -> str:
         """The machine's where it shares that, else the beginning of its id."""

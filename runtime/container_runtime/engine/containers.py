@@ -94,8 +94,7 @@ async def remove(engine: Engine, container: Container, *, force: bool, volumes: 
     engine.containers.pop(container.id, None)
     for key in [key for key, one in engine.execs.items() if one.container is container]:
         del engine.execs[key]
-    container.log.finish()
-    container.log.release()
+    container.log.close()
     if not container.ended.done():
         container.ended.set_result(container.exit_code)
     if not container.removed.done():

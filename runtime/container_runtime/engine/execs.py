@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from container_runtime.engine import accounts, specgen, streams
-from container_runtime.errors import Conflict, NotFound
+from container_runtime.engine import accounts, detach, specgen, stdio, streams
+from container_runtime.errors import Conflict, NotFound, StartError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 
     from container_runtime.engine.container import Container
     from container_runtime.engine.core import Engine
     from container_runtime.engine.streams import Sink
     from container_runtime.launcher.client import Exit
+
+
+REMEMBERED = 600.0
+"""Seconds that an exec is known after its end: the longest that Docker's own clearing takes (moby, daemon/exec.go)."""
+
+
+_FAILED = "OCI runtime exec failed: exec failed: unable to start container process"
+
+
+class Client(NamedTuple):
+    """Who an exec's streams go to."""
+
+    sink: Sink
+    incoming: AsyncIterator[bytes] | None
+    framed: bool
+    """Whether stdout and stderr are told apart by frames."""
+    merged: bool = False
+    """Whether stderr is wanted without frames too."""
+    gone: Callable[[], Coroutine[Any, Any, None]] | None = None
+    """Returns when nobody is there any more."""
 
 
 class Exec:
@@ -32,26 +53,33 @@ class Exec:
         self.terminal = -1
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
+    def settle(self) -> None:
+        """It has ended, or will never run."""
+        if not self.ended.done():
+            self.ended.set_result(None)
+
     def details(self) -> dict[str, Any]:
         """``GET /exec/{id}/json``."""
         command = self.body.get("Cmd") or [""]
+        keys = self.body.get("DetachKeys") or ""
+        user = {"user": self.body["User"]} if self.body.get("User") else {}
         return {
             "ID": self.id,
             "ContainerID": self.container.id,
-            "Running": self.started and self.exit_code is None,
+            "Running": bool(self.pid) and self.exit_code is None,
             "ExitCode": self.exit_code,
             "Pid": self.pid,
             "OpenStdin": bool(self.body.get("AttachStdin")),
             "OpenStdout": bool(self.body.get("AttachStdout")),
             "OpenStderr": bool(self.body.get("AttachStderr")),
             "CanRemove": False,
-            "DetachKeys": "",
+            "DetachKeys": base64.b64encode(detach.parse(keys)).decode() if keys else "",
             "ProcessConfig": {
                 "entrypoint": command[0],
                 "arguments": command[1:],
                 "tty": bool(self.body.get("Tty")),
                 "privileged": bool(self.body.get("Privileged")),
-                "user": self.body.get("User") or "",
+                **user,
             },
         }
 
@@ -64,6 +92,7 @@ def create(engine: Engine, container: Container, body: dict[str, Any]) -> Exec:
     """
     engine.admit()
     container.check("exec")
+    detach.parse(body.get("DetachKeys") or "")
     _process(container, body)
     made = Exec(os.urandom(32).hex(), container, body)
     engine.execs[made.id] = made
@@ -93,81 +122,110 @@ def _process(container: Container, body: dict[str, Any]) -> Any:
     return specgen.exec_process(container.process, body, passwd, group)
 
 
-async def start(
-    engine: Engine, one: Exec, sink: Sink | None, incoming: AsyncIterator[bytes] | None, begin: asyncio.Event
-) -> None:
-    """Start it and, with a ``sink``, return at the end of its output; ``begin`` is set when it runs.
+async def start(engine: Engine, one: Exec, client: Client | None = None, size: Sequence[int] | None = None) -> None:
+    """Start it; with a ``client`` return at the end of its output, or when the client has left.
+
+    ``size``: of its terminal, where it has one and the creation's is not to hold.
 
     Raises:
         Conflict: it was started before, or its container has stopped.
         StartError: it could not be.
     """
-    if one.started:
-        raise Conflict(f"Error: Exec command {one.id} has already run")
+    check_startable(one)
     one.container.check("exec")
     one.started = True
-    seccomp = "" if one.body.get("Privileged") else one.container.seccomp
-    process = _process(one.container, one.body)
-    ours, theirs, stdin = _open(one)
-    try:
-        stdio = (theirs[0], theirs[-1] if len(theirs) < 3 else theirs[1], theirs[-1])
-        started = await engine.launcher.execute(one.container.id, one.id, process, stdio, seccomp)
-    except BaseException as error:
-        for descriptor, _ in ours:
-            os.close(descriptor)
+    ends = await _launch(engine, one, {**one.body, "ConsoleSize": size} if size else one.body)
+    stdin = streams.InputPipe(ends.input) if ends.input >= 0 else None
+    outlet = streams.Outlet(None) if client is None else streams.Outlet(client.sink, framed=client.framed)
+    pumps = [
+        streams.pump(descriptor, stream, outlet if _wanted(one, client, stream) else streams.Outlet(None), one.ended)
+        for descriptor, stream in ends.outputs
+    ]
+    work = engine.behind(_finish(one, pumps))
+    if client is None:
         if stdin is not None:
             stdin.close()
+        return
+    await _serve(engine, one, client, stdin, work)
+    outlet.sink = None  # what is still written has no reader
+
+
+def check_startable(one: Exec) -> None:
+    """Return where it has not been started.
+
+    Raises:
+        Conflict: it has.
+    """
+    if one.started:
+        state = "is already running" if one.exit_code is None else "has already run"
+        raise Conflict(f"exec command {one.id} {state}")
+
+
+async def _launch(engine: Engine, one: Exec, body: dict[str, Any]) -> stdio.Ends:
+    seccomp = "" if body.get("Privileged") else one.container.seccomp
+    try:
+        process = _process(one.container, body)
+        ends = stdio.Ends(tty=bool(body.get("Tty")), stdin=bool(body.get("AttachStdin")))
+        try:
+            started = await engine.launcher.execute(one.container.id, one.id, process, ends.stdio, seccomp)
+            ends.connect()
+        except BaseException:
+            ends.close()
+            raise
+        finally:
+            ends.sent()
+    except BaseException as error:
         one.exit_code = getattr(error, "exit_code", 126)
-        if not one.ended.done():
-            one.ended.set_result(None)
+        one.settle()
+        forget_later(engine, one)
+        if isinstance(error, StartError):
+            raise StartError(f"{_FAILED}: {error}: unknown", error.exit_code) from None
         raise
-    finally:
-        for descriptor in theirs:
-            os.close(descriptor)
-    one.pid = started.pid
-    one.container.publish(engine.events, f"exec_start: {_words(one.body)}", execID=one.id)
-    begin.set()
-    feeding = asyncio.ensure_future(_feed(stdin, incoming)) if stdin is not None else None
-    pumps = [streams.pump(descriptor, stream, sink, one.ended) for descriptor, stream in ours]
-    work = asyncio.gather(*pumps)
+    one.pid, one.terminal = started.pid, ends.terminal
+    one.container.publish(engine.events, f"exec_start: {_words(body)}", execID=one.id)
+    return ends
+
+
+def _wanted(one: Exec, client: Client | None, stream: int) -> bool:
+    """Whether one of its streams goes to the client, if the exec was created for that."""
+    if client is None or not one.body.get("AttachStdout" if stream == streams.STDOUT else "AttachStderr"):
+        return False
+    return client.framed or client.merged or stream == streams.STDOUT
+
+
+async def _finish(one: Exec, pumps: Iterable[Coroutine[Any, Any, None]]) -> None:
+    await asyncio.gather(*pumps)
+    await one.ended
+
+
+async def _serve(
+    engine: Engine, one: Exec, client: Client, stdin: streams.InputPipe | None, work: asyncio.Task[None]
+) -> None:
+    """Until its end, or until the client has typed the detach keys or gone."""
+    left: list[asyncio.Task[Any]] = []
+    tty = bool(one.body.get("Tty"))
+    feeding = None
+    watcher = detach.Watcher(detach.parse(one.body.get("DetachKeys") or ""))
+    if stdin is not None and client.incoming is not None:
+        incoming = detach.until_detached(client.incoming, watcher) if tty else client.incoming
+        feeding = asyncio.create_task(_feed(stdin, incoming))
+        if tty:  # where the end of the input is that of the connection, as with Docker
+            left.append(feeding)
+    if client.gone is not None:
+        left.append(asyncio.create_task(client.gone()))
     try:
-        if sink is None:
-            engine.behind(_finish(work))
-        else:
-            await work
-            await one.ended
+        await asyncio.wait([work, *left], return_when=asyncio.FIRST_COMPLETED)
+        if watcher.detached:
+            one.container.publish(engine.events, "exec_detach", execID=one.id)
     finally:
-        if feeding is not None:
-            feeding.cancel()
+        for task in [*left, *([feeding] if feeding is not None else [])]:
+            task.cancel()
 
 
-async def _finish(work: Any) -> None:
-    await work
-
-
-def _open(one: Exec) -> tuple[list[tuple[int, int | None]], list[int], streams.InputPipe | None]:
-    """(our ends with their stream's number), their ends, the input."""
-    if one.body.get("Tty"):
-        master, slave = streams.open_terminal()
-        one.terminal = master
-        stdin = streams.InputPipe(os.dup(master)) if one.body.get("AttachStdin") else None
-        return [(master, None)], [slave], stdin
-    out, out_end = streams.pipe_for_reading()
-    err, err_end = streams.pipe_for_reading()
-    stdin = None
-    if one.body.get("AttachStdin"):
-        in_end, write_end = streams.pipe_for_writing()
-        stdin = streams.InputPipe(write_end)
-    else:
-        in_end = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-    return [(out, streams.STDOUT), (err, streams.STDERR)], [in_end, out_end, err_end], stdin
-
-
-async def _feed(stdin: streams.InputPipe, incoming: AsyncIterator[bytes] | None) -> None:
+async def _feed(stdin: streams.InputPipe, incoming: AsyncIterator[bytes]) -> None:
     try:
-        if incoming is not None:
-            async for data in incoming:
-                await stdin.write(data)
+        async for data in incoming:
+            await stdin.write(data)
     except (BrokenPipeError, ConnectionError):
         return
     finally:
@@ -178,7 +236,17 @@ def ended(engine: Engine, one: Exec, end: Exit) -> None:
     """Its process has gone."""
     one.exit_code = end.code
     one.container.publish(engine.events, "exec_die", execID=one.id, exitCode=str(end.code))
-    one.pid = 0
     one.terminal = -1
-    if not one.ended.done():
-        one.ended.set_result(None)
+    one.settle()
+    forget_later(engine, one)
+
+
+def forget_later(engine: Engine, one: Exec) -> None:
+    """Its exit code can be asked for during this time."""
+    asyncio.get_running_loop().call_later(REMEMBERED, engine.execs.pop, one.id, None)
+
+
+def container_ended(engine: Engine, container: Container) -> None:
+    """Those that were never started cannot be any more."""
+    for one in [one for one in engine.execs.values() if one.container is container and not one.started]:
+        del engine.execs[one.id]

@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from container_runtime.engine import execs, streams
+from container_runtime.engine import execs
 from container_runtime.engine.container import now
 from container_runtime.errors import EngineError, InvalidParameter
 
@@ -166,7 +166,7 @@ class _Output:
         self.data = b""
 
     def write(self, data: bytes) -> None:
-        self.data += data[streams.HEADER_SIZE :][: _OUTPUT_LIMIT - len(self.data)]  # one frame at a time
+        self.data += data[: _OUTPUT_LIMIT - len(self.data)]
 
     async def drain(self) -> None:
         return
@@ -182,7 +182,7 @@ async def _probe(engine: Engine, container: Container, check: Check) -> dict[str
     try:
         one = execs.create(engine, container, {"Cmd": check.command, "AttachStdout": True, "AttachStderr": True})
         async with asyncio.timeout(check.timeout):
-            await execs.start(engine, one, output, None, asyncio.Event())
+            await execs.start(engine, one, execs.Client(output, None, framed=False, merged=True))
         code = -1 if one.exit_code is None else one.exit_code
     except TimeoutError:
         output.data = f"Health check exceeded timeout ({duration(check.timeout)})".encode()

@@ -36,7 +36,7 @@ _FROZEN = _conflict("cannot start a paused container, try unpause instead")
 _NO_KILL = _conflict("cannot kill container: {name}: container {id} is not running")
 _PAUSED_ALREADY = _conflict("container {id} is already paused")
 _NOT_PAUSED: Refusal = (EngineError, "Container {id} is not paused")  # HTTP 500, as Docker answers
-_NO_EXEC = _conflict("container {id} is paused, unpause the container before exec")
+_NO_EXEC = _conflict("Container {id} is paused, unpause the container before exec")
 _NO_ATTACH = _conflict("container {id} is paused, unpause the container before attach")
 _STOPPED = _conflict("you cannot attach to a stopped container, start it first")
 _TWICE = _conflict("removal of container {id} is already in progress")
@@ -55,7 +55,7 @@ _ROWS: tuple[tuple[str, tuple[Refusal | None, ...]], ...] = (
     ("unpause",      (_NOT_PAUSED, _NOT_PAUSED, _NOT_PAUSED, _,       _NOT_PAUSED, _NOT_PAUSED, _NOT_PAUSED,
                       _NOT_PAUSED)),
     ("exec",         (_IDLE,    _IDLE,     _,        _NO_EXEC,        _WAITS,      _IDLE,    _IDLE,    _IDLE)),
-    ("attach",       (_,        _,         _,        _NO_ATTACH,      _WAITS,      _STOPPED, _GOING,   _STOPPED)),
+    ("attach",       (_,        _,         _,        _NO_ATTACH,      _WAITS,      _,        _GOING,   _STOPPED)),
     ("resize",       (_IDLE,    _,         _,        _,               _IDLE,       _IDLE,    _IDLE,    _IDLE)),
     ("top",          (_IDLE,    _BUSY,     _,        _,               _WAITS,      _IDLE,    _IDLE,    _IDLE)),
     ("update",       (_,        _BUSY,     _,        _,               _WAITS,      _,        _GOING,   _GOING)),

@@ -1,161 +1,84 @@
-"""A container's output in a file: written once, read by any number of readers at their own pace.
+"""What readers of a container's output get: lines as Docker's logs have them, or the bytes as they come.
 
-Form: records of time (nanoseconds since the epoch), length and stream, then the bytes as they came. Lines are found
-when they are asked for (tail, timestamps), so that a prompt without a newline is seen at once.
+A line of ``docker logs`` is what moby's copier makes of the stream (daemon/logger/copier.go): it ends at a newline,
+after 16 KiB, or with the container; it appears when it is complete, with the time of that moment.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import struct
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from container_runtime.engine.streams import frame
+from container_runtime.engine.logfile import Cursor
+from container_runtime.engine.streams import STDERR, STDOUT, frame
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
+    from collections.abc import AsyncIterator
 
-_RECORD = struct.Struct("<QIB")
-_BLOCK = 256 * 1024  # bytes read at a time: several records of the largest size
+    from container_runtime.engine.logfile import ContainerLog, Record, Run
 
+PIECE = 16 * 1024
+"""Bytes after which a line is cut; moby's defaultBufSize."""
 
-class Record(NamedTuple):
-    """What was read from a pipe at a time."""
-
-    time: int
-    stream: int
-    data: bytes
+_pack = struct.Struct(">BxxxI").pack
+_BOTH = frozenset((STDOUT, STDERR))
 
 
 class Selection(NamedTuple):
     """What a client wants of a log."""
 
-    streams: frozenset[int] = frozenset((1, 2))
+    streams: frozenset[int] = _BOTH
     since: int = 0
     """Nanoseconds since the epoch."""
     until: int = 0
     """0: no end."""
     tail: int | None = None
-    """The last so many lines; None: all."""
+    """The last so many lines, of both streams; None: all."""
     timestamps: bool = False
+    details: str | None = None
+    """What stands before each line, with a space behind it."""
     follow: bool = False
     framed: bool = True
 
 
-class ContainerLog:
-    """The log of one container. Its file is made with the first output, and lives as long as it has readers."""
+class Lines:
+    """Makes lines of records."""
 
-    __slots__ = ("_descriptor", "_path", "_users", "_waiting", "ended", "lost", "size")
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._descriptor = -1
-        self._users = 1
-        self._waiting: list[asyncio.Future[None]] = []
-        self.size = 0
-        self.lost = 0
-        """Bytes that the disk did not take."""
-        self.ended = False
-        """Whether nothing will be written unless the container is started again."""
-
-    def write(self, stream: int, data: bytes) -> None:
-        """Append a record. A full disk loses output, counted in ``lost``, and never stops the container."""
-        header = _RECORD.pack(time.time_ns(), len(data), stream)
-        try:
-            if self._descriptor < 0:
-                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            written = os.writev(self._descriptor, (header, data))
-            if written != len(header) + len(data):
-                os.ftruncate(self._descriptor, self.size)
-                raise OSError
-        except OSError:
-            self.lost += len(data)
-            return
-        self.size += written
-        self._wake()
-
-    def finish(self) -> None:
-        """No more output in this run of the container."""
-        self.ended = True
-        self._wake()
-
-    def restart(self) -> None:
-        """There will be output again."""
-        self.ended = False
-
-    def acquire(self) -> None:
-        """One more user; ``release`` takes it back."""
-        self._users += 1
-
-    def release(self) -> None:
-        """The last user's release closes the file."""
-        self._users -= 1
-        if self._users == 0 and self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def _wake(self) -> None:
-        if self._waiting:
-            for future in self._waiting:
-                if not future.done():
-                    future.set_result(None)
-            self._waiting.clear()
-
-    async def more(self, offset: int) -> bool:
-        """Wait until there is something behind ``offset``; False when nothing will come."""
-        while self.size <= offset:
-            if self.ended:
-                return False
-            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append(future)
-            try:
-                await future
-            finally:
-                if future in self._waiting:
-                    self._waiting.remove(future)
-        return True
-
-    def read(self, offset: int, end: int | None = None) -> tuple[list[Record], int]:
-        """Whole records from ``offset`` (about ``_BLOCK`` bytes, not beyond ``end``), and the offset behind them."""
-        limit = self.size if end is None else end
-        if offset >= limit or self._descriptor < 0:
-            return [], offset
-        block = os.pread(self._descriptor, min(_BLOCK, limit - offset), offset)
-        records: list[Record] = []
-        position = 0
-        while position + _RECORD.size <= len(block):
-            moment, length, stream = _RECORD.unpack_from(block, position)
-            start = position + _RECORD.size
-            if start + length > len(block):
-                break
-            records.append(Record(moment, stream, block[start : start + length]))
-            position = start + length
-        return records, offset + position
-
-
-class _Lines:
-    """Cuts records into pieces that do not cross a newline, and knows which of them begin a line."""
+    __slots__ = ("_begun", "_rest")
 
     def __init__(self) -> None:
-        self._inside: dict[int, bool] = {}
+        self._rest = {STDOUT: b"", STDERR: b""}
+        self._begun: dict[int, int] = {}  # when the first piece of a long line came
 
-    def pieces(self, record: Record) -> Iterator[tuple[bool, bytes]]:
-        """(begins a line, bytes) of one record."""
-        begins = not self._inside.get(record.stream, False)
-        for piece in _split(record.data):
-            yield begins, piece
-            begins = piece.endswith(b"\n")
-        self._inside[record.stream] = not begins
+    def feed(self, record: Record) -> tuple[int, list[bytes]]:
+        """(time, lines) that the record completes, the newline in each but the pieces of a long one."""
+        stream = record.stream
+        moment = self._begun.pop(stream, record.time)
+        data = self._rest[stream] + record.data if self._rest[stream] else record.data
+        if not record.data:
+            self._rest[stream] = b""
+            return moment, [data] if data else []
+        lines = data.split(b"\n")
+        rest = lines.pop()
+        long = len(data) >= PIECE and (len(rest) >= PIECE or max(map(len, lines), default=0) >= PIECE)
+        found = [line + b"\n" for line in lines]
+        if long:
+            found = [piece for line in found for piece in _pieces(line)]
+            while len(rest) >= PIECE:
+                found.append(rest[:PIECE])
+                rest = rest[PIECE:]
+                self._begun[stream] = moment
+        if not lines and stream not in self._begun and moment != record.time:
+            self._begun[stream] = moment
+        self._rest[stream] = rest
+        return moment, found
 
 
-def _split(data: bytes) -> list[bytes]:
-    """Lines by newline alone: bytes.splitlines would also cut at a carriage return."""
-    parts = data.split(b"\n")
-    lines = [part + b"\n" for part in parts[:-1]]
-    return [*lines, parts[-1]] if parts[-1] else lines
+def _pieces(line: bytes) -> list[bytes]:
+    """A line with its newline, cut as a buffer of PIECE bytes cuts it."""
+    return [line[start : start + PIECE] for start in range(0, len(line), PIECE)]
 
 
 def timestamp(nanoseconds: int) -> str:
@@ -164,74 +87,119 @@ def timestamp(nanoseconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest:09d}Z"
 
 
-def _tail_start(log: ContainerLog, selection: Selection, end: int) -> int:
-    """How many selected lines come before the last ``selection.tail`` ones."""
-    count, offset, lines = 0, 0, _Lines()
-    while offset < end:
-        records, offset_behind = log.read(offset, end)
-        if not records:
-            break
-        offset = offset_behind
-        for record in records:
-            if _wanted(record, selection):
-                count += sum(begins for begins, _ in lines.pieces(record))
-    return max(0, count - (selection.tail or 0))
-
-
-def _wanted(record: Record, selection: Selection) -> bool:
-    return record.stream in selection.streams and record.time >= selection.since
-
-
 class _Writer:
-    """Turns records into what is sent: lines skipped for the tail, timestamps, frames."""
+    """Turns records into what is sent."""
+
+    __slots__ = ("_lines", "_selection", "_skip", "past")
 
     def __init__(self, selection: Selection, skip: int) -> None:
+        """``skip``: lines at the beginning that are not wanted."""
         self._selection = selection
         self._skip = skip
-        self._seen = 0
-        self._lines = _Lines()
-        self._skipping: dict[int, bool] = {}
+        self._lines = Lines()
+        self.past = False
+        """Whether a line was later than what is wanted."""
 
     def render(self, record: Record) -> bytes:
+        """What is sent for it."""
         selection = self._selection
-        if not _wanted(record, selection):
+        moment, lines = self._lines.feed(record)
+        if self._skip:
+            count = len(lines)
+            lines = lines[self._skip :]
+            self._skip = max(0, self._skip - count)
+        if not lines or moment < selection.since:
             return b""
-        if self._seen >= self._skip and not selection.timestamps and not any(self._skipping.values()):
-            return frame(record.stream, record.data) if selection.framed else record.data
-        kept: list[bytes] = []
-        for begins, piece in self._lines.pieces(record):
-            if begins:
-                self._seen += 1
-                self._skipping[record.stream] = self._seen <= self._skip
-            if self._skipping.get(record.stream, False):
-                continue
-            if begins and selection.timestamps:
-                kept.append(f"{timestamp(record.time)} ".encode())
-            kept.append(piece)
-        data = b"".join(kept)
-        return (frame(record.stream, data) if selection.framed else data) if data else b""
+        if selection.until and moment > selection.until:
+            self.past = True
+            return b""
+        if record.stream not in selection.streams:
+            return b""
+        if selection.timestamps or selection.details is not None:
+            before = f"{timestamp(moment)} " if selection.timestamps else ""
+            before += f"{selection.details} " if selection.details is not None else ""
+            prefix = before.encode()
+            lines = [prefix + line for line in lines]
+        if not selection.framed:
+            return b"".join(lines)
+        stream = record.stream
+        return b"".join([_pack(stream, len(line)) + line for line in lines])
 
 
-async def read_log(log: ContainerLog, selection: Selection, offset: int = 0) -> AsyncIterator[bytes]:
-    """What ``selection`` wants, in blocks to be sent; with ``follow`` until the container ends.
+async def _tail(log: ContainerLog, count: int) -> tuple[int, int]:
+    """(position, lines to skip from there on) for the last ``count`` lines.
 
-    ``offset``: where an attach begins. Memory is bounded by one block, however slow the consumer is.
+    From the end backwards to where enough lines are complete and no stream is in the middle of one, then forwards.
     """
-    log.acquire()
+    position, lines, open_streams = log.end, 0, set[int]()
+    pinned = Cursor(log, log.start, None)
     try:
-        end = log.size
-        skip = _tail_start(log, selection, end) if selection.tail is not None else 0
-        writer = _Writer(selection, skip)
-        while offset < end or (selection.follow and await log.more(offset)):
-            records, offset = log.read(offset, None if selection.follow else end)
-            if not records:
-                return
-            if selection.until and records[0].time > selection.until:
-                return
-            block = b"".join(
-                writer.render(record) for record in records if not selection.until or record.time <= selection.until
-            )
-            if block:
-                yield block
+        for segment in reversed([*log.segments]):
+            for block in segment.backwards():
+                for position, record in block:
+                    lines += record.data.count(b"\n")
+                    if record.fresh:
+                        open_streams.discard(record.stream)
+                    else:
+                        open_streams.add(record.stream)
+                    if lines >= count and not open_streams:
+                        return position, max(0, await _count(log, position) - count)
+                await asyncio.sleep(0)  # others take their turn
     finally:
-        log.release()
+        pinned.close()
+    return position, max(0, await _count(log, position) - count)
+
+
+async def _count(log: ContainerLog, position: int) -> int:
+    """Complete lines from a position on."""
+    cursor, lines, total = Cursor(log, position, None), Lines(), 0
+    try:
+        while await cursor.more():
+            for record in cursor.read():
+                total += len(lines.feed(record)[1])
+            await asyncio.sleep(0)
+    finally:
+        cursor.close()
+    return total
+
+
+async def read_log(log: ContainerLog, selection: Selection, run: Run | None = None) -> AsyncIterator[bytes]:
+    """The lines that ``selection`` wants, in blocks to be sent; with ``follow`` until ``run`` ends.
+
+    Memory is bounded by one block, however slow the consumer is.
+    """
+    position, skip = log.start, 0
+    if selection.tail is not None:
+        position, skip = await _tail(log, selection.tail)
+    writer = _Writer(selection, skip)
+    cursor = Cursor(log, position, (run or log.run) if selection.follow else None)
+    try:
+        while await cursor.more():
+            block = [_notice(cursor, framed=selection.framed)] if cursor.skipped else []
+            block += [writer.render(record) for record in cursor.read()]
+            if data := b"".join(block):
+                yield data
+            if writer.past:
+                return
+    finally:
+        cursor.close()
+
+
+async def read_stream(cursor: Cursor, streams: frozenset[int], *, framed: bool) -> AsyncIterator[bytes]:
+    """The bytes from a place on as they come, until its run ends: what is attached gets."""
+    while await cursor.more():
+        records = [one for one in cursor.read() if one.stream in streams and one.data]
+        parts = [_notice(cursor, framed=framed)] if cursor.skipped else []
+        for record in records:
+            if framed:
+                parts.append(_pack(record.stream, len(record.data)))
+            parts.append(record.data)
+        if parts:
+            yield b"".join(parts)
+
+
+def _notice(cursor: Cursor, *, framed: bool) -> bytes:
+    """Tells a reader that was too slow how much it has missed."""
+    text = f"\r\npytest-containers: {cursor.skipped} bytes of output were dropped: they were not read in time\r\n"
+    cursor.skipped = 0
+    return frame(STDERR, text.encode()) if framed else text.encode()

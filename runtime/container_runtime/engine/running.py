@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from container_runtime.engine import (
     announce,
     bundle,
     containers,
+    execs,
     health,
     lifecycle,
     mounting,
     publishing,
     restarts,
     sandboxes,
+    stdio,
     streams,
 )
 from container_runtime.engine.container import Container, now, seconds_between
@@ -49,7 +51,7 @@ async def _begin(engine: Engine, container: Container) -> None:
         container.process = config["process"]
         capabilities = config["process"]["capabilities"]["bounding"]
         container.seccomp = await bundle.seccomp_file(container, capabilities)
-        container.log.restart()
+        container.log.upcoming()
         container.next_end()
         await _launch(engine, container, config)
     except (EngineError, OSError) as error:
@@ -91,41 +93,35 @@ def _forget_streams(container: Container) -> None:
 
 
 async def _launch(engine: Engine, container: Container, config: Any) -> None:
-    """Pipes or a terminal, and the launcher's part."""
-    theirs: list[int] = []
+    """Its streams, and the launcher's part."""
+    ends = stdio.Ends(tty=container.tty, stdin=bool(container.body.get("OpenStdin")))
     try:
-        if container.tty:
-            container.terminal, slave = streams.open_terminal()
-            theirs = [slave]
-            stdio = (slave, slave, slave)
-            container.outputs = [streams.OutputPipe(container.terminal, lambda data: container.log.write(1, data))]
-        else:
-            out, out_end = streams.pipe_for_reading()
-            err, err_end = streams.pipe_for_reading()
-            container.outputs = [
-                streams.OutputPipe(out, lambda data: container.log.write(1, data)),
-                streams.OutputPipe(err, lambda data: container.log.write(2, data)),
-            ]
-            if container.body.get("OpenStdin"):
-                in_end, write_end = streams.pipe_for_writing()
-                container.stdin = streams.InputPipe(write_end)
-            else:
-                in_end = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-            theirs = [in_end, out_end, err_end]
-            stdio = (in_end, out_end, err_end)
-        try:
-            started = await engine.launcher.run(
-                container.id, config, stdio, container.seccomp, fresh=mounting.uses_mounted(engine, container)
-            )
-        except StartError as error:
+        started = await engine.launcher.run(
+            container.id,
+            config,
+            ends.stdio,
+            container.seccomp,
+            fresh=mounting.uses_mounted(engine, container),
+            init=bool(container.host.get("Init")),
+        )
+        ends.connect()
+    except BaseException as error:
+        ends.close()
+        if isinstance(error, StartError):
             raise StartError(
                 "failed to create task for container: failed to create shim task: OCI runtime create failed: "
                 f"unable to start container process: {error}: unknown",
                 error.exit_code,
             ) from None
+        raise
     finally:
-        for descriptor in theirs:
-            os.close(descriptor)
+        ends.sent()
+    container.outputs = [
+        streams.OutputPipe(descriptor, partial(container.log.write, stream)) for descriptor, stream in ends.outputs
+    ]
+    container.terminal = ends.terminal
+    if ends.input >= 0:
+        container.stdin = streams.InputPipe(ends.input)
     container.pid = started.pid
     container.state = lifecycle.RUNNING
     sandboxes.open_forwards(engine, container)
@@ -138,6 +134,8 @@ def ended(engine: Engine, container: Container, end: Exit) -> None:
     for pipe in container.outputs:
         pipe.drain_and_close()
     _forget_streams(container)
+    container.begun.clear()
+    execs.container_ended(engine, container)
     container.pid = 0
     container.frozen = ""
     publishing.stop(engine, container)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from container_runtime.engine.mountpoints import MountPoint
-    from container_runtime.oci.spec import Capabilities, Config, Mount, Namespace, Process, User
+    from container_runtime.oci.spec import Box, Capabilities, Config, Mount, Namespace, Process, User
 
 
 @dataclass(slots=True)
@@ -151,6 +151,7 @@ def process(image: Mapping[str, Any], body: Mapping[str, Any], facts: Facts) -> 
     }
     if body.get("Tty"):
         section["terminal"] = True
+        section["consoleSize"] = console_size(host.get("ConsoleSize"))
     if limits := resources.rlimits(host):
         section["rlimits"] = limits
     if adjustment := host.get("OomScoreAdj"):
@@ -167,6 +168,19 @@ def _user(user: ResolvedUser) -> User:
     return section
 
 
+def console_size(size: Sequence[int] | None) -> Box:
+    """``ConsoleSize`` (height, width) as OCI has it; zeros where none is asked for, which leave it to the kernel.
+
+    Raises:
+        InvalidParameter: not two numbers that a terminal can have.
+    """
+    if not size:
+        return {"height": 0, "width": 0}
+    if len(size) != 2 or not all(0 <= number < 1 << 16 for number in size):
+        raise InvalidParameter(f"invalid value {list(size)!r} for ConsoleSize: height and width are expected")
+    return {"height": size[0], "width": size[1]}
+
+
 def exec_process(container: Process, body: Mapping[str, Any], passwd: bytes | None, group: bytes | None) -> Process:
     """The process section of an exec: the container's own, with what the request changes.
 
@@ -178,9 +192,11 @@ def exec_process(container: Process, body: Mapping[str, Any], passwd: bytes | No
         raise InvalidParameter("No exec command specified")
     section: Process = {**container, "args": list(arguments)}
     section.pop("terminal", None)
+    section.pop("consoleSize", None)
     section["env"] = merge_environment(container["env"], ["TERM=xterm"] if body.get("Tty") else None, body.get("Env"))
     if body.get("Tty"):
         section["terminal"] = True
+        section["consoleSize"] = console_size(body.get("ConsoleSize"))
     if body.get("WorkingDir"):
         section["cwd"] = working_directory({}, body)
     names = container.get("capabilities", {"bounding": []})["bounding"]

@@ -7,6 +7,7 @@ exec writes goes only to who asked, so there the exec waits for a slow reader, a
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import struct
 from typing import TYPE_CHECKING, Protocol
@@ -51,21 +52,6 @@ def pipe_for_writing() -> tuple[int, int]:
     read, write = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(write, False)
     return read, write
-
-
-def open_terminal() -> tuple[int, int]:
-    """A pseudo-terminal: (master, that does not block, and slave)."""
-    master = os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
-    try:
-        import fcntl
-
-        fcntl.ioctl(master, 0x40045431, struct.pack("i", 0))  # TIOCSPTLCK: unlock, ioctl_tty(2)
-        slave = fcntl.ioctl(master, 0x5441, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)  # TIOCGPTPEER
-    except OSError:
-        os.close(master)
-        raise
-    os.set_blocking(master, False)
-    return master, slave
 
 
 def resize_terminal(master: int, rows: int, columns: int) -> None:
@@ -120,25 +106,37 @@ class OutputPipe:
 
 
 class InputPipe:
-    """Writes to a descriptor without blocking the loop; owns the descriptor."""
+    """Writes to a descriptor without blocking the loop; owns the descriptor. Several writers take turns."""
 
-    __slots__ = ("_descriptor", "_loop", "_waiting")
+    __slots__ = ("_descriptor", "_loop", "_turn", "_waiting")
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._loop = asyncio.get_running_loop()
+        self._turn = asyncio.Lock()
         self._waiting: asyncio.Future[None] | None = None
 
     async def write(self, data: bytes) -> None:
         """Return when all of ``data`` has been taken; BrokenPipeError when nobody will read it."""
         view = memoryview(data)
-        while view:
-            if self._descriptor < 0:
-                raise BrokenPipeError
-            try:
-                view = view[os.write(self._descriptor, view) :]
-            except BlockingIOError:
-                await self._writable()
+        async with self._turn:
+            while view:
+                taken = self._write(view)
+                view = view[taken:]
+                if not taken:
+                    await self._writable()
+
+    def _write(self, view: memoryview) -> int:
+        if self._descriptor < 0:
+            raise BrokenPipeError
+        try:
+            return os.write(self._descriptor, view)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            if error.errno == errno.EIO:  # a terminal that no process has open any more
+                raise BrokenPipeError from None
+            raise
 
     async def _writable(self) -> None:
         self._waiting = self._loop.create_future()
@@ -182,8 +180,28 @@ async def _readable(descriptor: int, ended: asyncio.Future[None]) -> None:
         ended.remove_done_callback(wake)
 
 
-async def pump(descriptor: int, stream: int | None, sink: Sink | None, ended: asyncio.Future[None]) -> None:
-    """Copy an exec's output to ``sink``, framed as ``stream`` unless that is None; closes ``descriptor``.
+class Outlet:
+    """Where output goes as long as somebody is there."""
+
+    __slots__ = ("framed", "sink")
+
+    def __init__(self, sink: Sink | None, *, framed: bool = False) -> None:
+        self.sink = sink
+        self.framed = framed
+
+    async def put(self, stream: int, data: bytes) -> None:
+        """Return when it has been taken, or when nobody is there any more."""
+        if self.sink is None:
+            return
+        try:
+            self.sink.write(frame(stream, data) if self.framed else data)
+            await self.sink.drain()
+        except ConnectionError:
+            self.sink = None
+
+
+async def pump(descriptor: int, stream: int, outlet: Outlet, ended: asyncio.Future[None]) -> None:
+    """Copy an exec's output to ``outlet``; closes ``descriptor``.
 
     Returns at the end of the output, or when ``ended`` (the exit of the process) is done and what it had written is
     copied: a process that it left in the background does not keep the client waiting. A reader who went away is
@@ -196,11 +214,7 @@ async def pump(descriptor: int, stream: int | None, sink: Sink | None, ended: as
                 return
             if data is None:
                 await _readable(descriptor, ended)
-            elif sink is not None:
-                try:
-                    sink.write(data if stream is None else frame(stream, data))
-                    await sink.drain()
-                except ConnectionError:
-                    sink = None
+            else:
+                await outlet.put(stream, data)
     finally:
         os.close(descriptor)

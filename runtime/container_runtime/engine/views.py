@@ -6,7 +6,7 @@ import calendar
 import time
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import health, inspection, lifecycle, mounting, publishing
+from container_runtime.engine import health, inspection, lifecycle, logconfig, mounting, publishing
 
 if TYPE_CHECKING:
     from container_runtime.engine.container import Container
@@ -87,7 +87,7 @@ def details(container: Container) -> dict[str, Any]:
         "ResolvConfPath": str(container.directory / "resolv.conf"),
         "HostnamePath": str(container.directory / "hostname"),
         "HostsPath": str(container.directory / "hosts"),
-        "LogPath": str(container.directory / "log"),
+        "LogPath": str(container.log.path) if container.log_config.driver == logconfig.DEFAULT else "",
         "Name": f"/{container.name}",
         "RestartCount": container.restarts.count,
         "Driver": "overlay",

@@ -94,6 +94,8 @@ _libc.unshare.argtypes = [_int]
 _libc.setns.argtypes = [_int, _int]
 _libc.sethostname.argtypes = [_text, _size]
 _libc.setdomainname.argtypes = [_text, _size]
+_libc.ioctl.argtypes = [_int, _long, _long]
+_libc.fstatfs.argtypes = [_int, _pointer]
 _libc.prctl.argtypes = [_int, _long, _long, _long, _long]
 _addressof = ctypes.addressof
 
@@ -265,6 +267,44 @@ def prctl(option: int, argument: int = 0, argument3: int = 0) -> int:
             0,
         )
     )
+
+
+def set_name(name: str) -> None:
+    """prctl(2) PR_SET_NAME: at most 15 bytes of it."""
+    text = ctypes.create_string_buffer(name.encode())
+    prctl(PR_SET_NAME, _addressof(text))
+
+
+def title_setter() -> Callable[[bytes], None]:
+    """What writes over the arguments of this process, as ps shows them; works in its copies, without /proc, too.
+
+    A last byte that is not NUL tells the kernel that this was done (fs/proc/base.c, get_mm_cmdline).
+    """
+    with open("/proc/self/stat", "rb") as file:  # noqa: PTH123  the launcher imports it
+        fields = file.read().rpartition(b")")[2].split()
+    start, end = int(fields[45]), int(fields[46])  # proc_pid_stat(5): arg_start is (48), arg_end (49)
+
+    def write(text: bytes) -> None:
+        room = end - start
+        if room > 1:
+            ctypes.memmove(start, text[: room - 2].ljust(room - 1, b"\0") + b".", room)
+
+    return write
+
+
+def ioctl(descriptor: int, request: int, argument: int | bytes = 0) -> int:
+    """ioctl(2); bytes are given by their address, and what the kernel writes there is dropped."""
+    if isinstance(argument, bytes):
+        buffer = ctypes.create_string_buffer(argument, len(argument))
+        return _check(_libc.ioctl(descriptor, request, _addressof(buffer)))
+    return _check(_libc.ioctl(descriptor, request, argument))
+
+
+def filesystem_type(descriptor: int) -> int:
+    """fstatfs(2): f_type of the filesystem that the file is on (linux/magic.h)."""
+    buffer = ctypes.create_string_buffer(120)  # struct statfs of 64-bit machines; f_type is its first word
+    _check(_libc.fstatfs(descriptor, _addressof(buffer)))
+    return struct.unpack_from("@l", buffer)[0]
 
 
 def capset(effective: int, permitted: int, inheritable: int) -> None:

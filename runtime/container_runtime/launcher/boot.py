@@ -7,7 +7,7 @@ import gc
 import sys as python
 
 from container_runtime.kernel import userns
-from container_runtime.launcher import bounds
+from container_runtime.launcher import bounds, init
 from container_runtime.launcher.main import Launcher
 
 
@@ -18,6 +18,7 @@ def main() -> None:
         userns.adopt(int(python.argv[5]), int(python.argv[6]))
     bounds.close_to_children()
     bounds.own_mounts()
+    init.prepare()
     for signal in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
         _signal.signal(signal, _signal.SIG_IGN)  # of a terminal's Ctrl-C: the engine decides
     gc.collect()

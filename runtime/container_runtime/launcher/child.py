@@ -7,13 +7,12 @@ decides what lies there: a symbolic link must not lead a mount out of it (CVE-20
 from __future__ import annotations
 
 import errno
-import fcntl  # all of this is imported now: where the child is going, there are no modules of Python
 import os
-import resource
-import termios
+import resource  # now: where the child is going, there are no modules of Python
 
 from container_runtime.kernel import syscalls as sys
 from container_runtime.kernel import uts
+from container_runtime.launcher import init, terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 
 _PATH_ONLY = os.O_PATH
 _DIRECTORY = os.O_DIRECTORY
+_TIOCSCTTY = 0x540E  # ioctl_tty(2)
+_NULL = os.makedev(1, 3)
 _MOST_LINKS = 40  # MAXSYMLINKS of the kernel, path_resolution(7)
 # statvfs(3) flags (bits/statvfs.h) as those of mount(2).
 _LOCKED_BITS = (
@@ -283,13 +284,39 @@ class Child:
         """A session, a controlling terminal where there is one, and a keyring of its own."""
         os.setsid()
         if terminal:
-            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+            sys.ioctl(0, _TIOCSCTTY)
         try:
             # A session keyring of its own, so that the keys of whoever started the engine are out of reach.
             sys.join_session_keyring("_ses.container")
         except OSError as error:
             if error.errno not in {errno.ENOSYS, errno.EPERM, errno.EDQUOT}:
                 raise
+
+    def terminal(self, path: str, console: str, rows: int, columns: int) -> None:
+        """process.terminal: a pair of the container's devpts; its slave is bound at ``console`` too, unless empty."""
+        root = self.root if self.root >= 0 else os.open("/", _PATH_ONLY | _DIRECTORY | os.O_CLOEXEC)
+        master, slave = terminal.open_pair(root, path)
+        if console:
+            target = self._target(console, directory=False)
+            sys.mount(f"/proc/self/fd/{slave}", f"/proc/self/fd/{target}", None, sys.MS_BIND)
+            os.close(target)
+        terminal.hand_over(master, slave, rows, columns)
+
+    def own_streams(self, uid: int) -> None:
+        """The standard streams become the user's, who may then open /dev/stdout (runc, fixStdioPermissions)."""
+        for number in (0, 1, 2):
+            status = os.fstat(number)
+            if status.st_uid == uid or status.st_rdev == _NULL:
+                continue
+            try:
+                os.fchown(number, uid, -1)
+            except OSError as error:
+                if error.errno not in {errno.EINVAL, errno.EPERM, errno.EROFS}:  # the id is not mapped
+                    raise
+
+    def init(self, arguments: list[str]) -> None:
+        """HostConfig.Init: what goes on is a child, and the first process stays as its reaper."""
+        init.split_off(arguments)
 
     def bounding(self, mask: int) -> None:
         """Drop every capability that is not in ``mask`` from the bounding set."""

@@ -114,19 +114,27 @@ class Launcher:
             await self.kill("", 0)
 
     async def run(
-        self, container_id: str, config: dict[str, Any], stdio: Stdio, seccomp: str = "", *, fresh: bool = False
+        self,
+        container_id: str,
+        config: dict[str, Any],
+        stdio: Stdio,
+        seccomp: str = "",
+        *,
+        fresh: bool = False,
+        init: bool = False,
     ) -> Started:
         """Start a container from its OCI config.json; returns when its program has been executed.
 
-        ``stdio``: descriptors for 0, 1 and 2; the caller closes its own afterwards. ``seccomp``: file with the
-        compiled filter (``oci.seccomp.compile_profile``), empty for none. ``fresh``: what was mounted for it lately is
-        not in a process that waits for its container.
+        ``stdio``: descriptors for 0, 1 and 2, or with ``process.terminal`` three times the socket that the terminal's
+        master is to be sent through; the caller closes its own afterwards. ``seccomp``: file with the compiled filter
+        (``oci.seccomp.compile_profile``), empty for none. ``fresh``: what was mounted for it lately is not in a process
+        that waits for its container. ``init``: with a reaper as its first process.
 
         Raises:
             StartError: the program or a step before it failed.
             Unavailable: the launcher has died.
         """
-        message = {"do": "run", "id": container_id, "config": config, "seccomp": seccomp, "fresh": fresh}
+        message = {"do": "run", "id": container_id, "config": config, "seccomp": seccomp, "fresh": fresh, "init": init}
         return Started((await self._ask(container_id, message, stdio))["pid"])
 
     async def execute(

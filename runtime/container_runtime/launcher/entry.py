@@ -65,8 +65,11 @@ class Entry:
         task_files: list[str],
         cgroup_namespace: bool = False,
         joined: Sequence[tuple[str | int, int]] = (),
+        *,
+        unseen: bool = False,
     ) -> None:
-        """``joined``: namespace files (or a pidfd) and their types."""
+        """``joined``: namespace files (or a pidfd) and their types. ``unseen``: for where others are already."""
+        self.unseen = unseen
         self.stdio = stdio
         self.task_files = task_files
         self.cgroup_namespace = cgroup_namespace
@@ -75,6 +78,9 @@ class Entry:
     def __call__(self) -> None:
         """The cgroups come first: a namespace of theirs shows as "/" what the process is in when it is made."""
         take_stdio(self.stdio)
+        if self.unseen:
+            # Until execve, which sets it back, it is the launcher's memory and program (CVE-2019-5736); prctl(2).
+            sys.prctl(sys.PR_SET_DUMPABLE, 0)
         enter_cgroups(self.task_files)
         if self.cgroup_namespace:
             sys.unshare(sys.CLONE_NEWCGROUP)

@@ -199,6 +199,7 @@ class Launcher:
             seccomp=bool(message["seccomp"]),
             absent=self._absent(linux),
             own_users=userns.mapped_ids(),
+            init=bool(message.get("init")),
         )
         flags, joined = operations.clone_flags(linux["namespaces"])
         staged, rest = operations.split_staged(steps)
@@ -226,12 +227,11 @@ class Launcher:
         if target is None:
             raise ProcessLookupError(errno.ESRCH, "the container is not running", message["container"])
         process = message["process"]
-        steps: list[operations.Step] = [("session", bool(process.get("terminal")))]
-        steps += operations.identity_steps(process, seccomp=bool(message["seccomp"]))
+        steps = operations.compile_exec(process, seccomp=bool(message["seccomp"]))
         child = children.Child(self._filter(message["seccomp"]))
         # All other namespaces of the container at once, by its pidfd; the cgroups before them, since their files are
         # not there any more once the mount namespace is the container's.
-        first = entries.Entry(stdio, target.group.task_files, joined=[(target.pidfd, _EXEC_NAMESPACES)])
+        first = entries.Entry(stdio, target.group.task_files, joined=[(target.pidfd, _EXEC_NAMESPACES)], unseen=True)
         self._clone(message["id"], 0, target.group, first, steps, child, process, message["container"], target.pidfd)
 
     def _absent(self, linux: dict[str, Any]) -> frozenset[str]:

@@ -260,12 +260,13 @@ def identity_steps(process: dict[str, Any], *, seccomp: bool) -> list[Step]:
         name: capability_mask(capabilities.get(name) or [])
         for name in ("bounding", "effective", "permitted", "inheritable", "ambient")
     }
-    steps: list[Step] = [("bounding", sets["bounding"])]
+    uid, gid = user.get("uid", 0), user.get("gid", 0)
+    steps: list[Step] = [("own_streams", uid)] if uid else []
+    steps.append(("bounding", sets["bounding"]))
     if process.get("noNewPrivileges"):
         steps.append(("no_new_privileges",))
     if seccomp:
         steps.append(("seccomp",))
-    uid, gid = user.get("uid", 0), user.get("gid", 0)
     keep = uid != 0 and sets["ambient"] != 0
     steps.append(("identity", uid, gid, user.get("additionalGids") or [], keep))
     if uid == 0 or keep:
@@ -282,12 +283,18 @@ def root_steps(config: dict[str, Any], kinds: frozenset[str]) -> list[Step]:
 
 
 def compile_container(
-    config: dict[str, Any], *, seccomp: bool, absent: frozenset[str] = frozenset(), own_users: int = 0
+    config: dict[str, Any],
+    *,
+    seccomp: bool,
+    absent: frozenset[str] = frozenset(),
+    own_users: int = 0,
+    init: bool = False,
 ) -> list[Step]:
     """All steps between clone3 and execve for one container.
 
     ``absent``: paths below /proc and /sys that this kernel does not have, so that nothing need be hidden there.
     ``own_users``: how many ids there are where the launcher is in a user namespace of its own, else 0.
+    ``init``: whether the first process is to be a reaper, and the program its child.
     """
     linux = config["linux"]
     mounts = config.get("mounts") or []
@@ -305,12 +312,30 @@ def compile_container(
     steps += _process_steps(config["process"])
     steps += [("read_only", path) for path in linux.get("readonlyPaths") or []]
     steps += [("mask", path) for path in linux.get("maskedPaths") or [] if path not in absent]
+    steps += _terminal_steps(config["process"], "/dev/console")
     steps.append(("make_directory", config["process"].get("cwd") or "/", config["process"].get("user") or {}))
     steps.append(("pivot",))
     if config["root"].get("readonly"):
         steps.append(("read_only_root",))
     steps.append(("session", bool(config["process"].get("terminal"))))
-    return steps + identity_steps(config["process"], seccomp=seccomp)
+    steps += identity_steps(config["process"], seccomp=seccomp)
+    if init:
+        steps.append(("init", config["process"]["args"]))
+    return steps
+
+
+def compile_exec(process: dict[str, Any], *, seccomp: bool) -> list[Step]:
+    """All steps between clone3 and execve for one more process of a container, which is in its namespaces already."""
+    steps = _terminal_steps(process, "")
+    steps.append(("session", bool(process.get("terminal"))))
+    return steps + identity_steps(process, seccomp=seccomp)
+
+
+def _terminal_steps(process: dict[str, Any], console: str) -> list[Step]:
+    if not process.get("terminal"):
+        return []
+    size = process.get("consoleSize") or {}
+    return [("terminal", "/dev/pts/ptmx", console, size.get("height", 0), size.get("width", 0))]
 
 
 def split_staged(steps: list[Step]) -> tuple[list[Step], list[Step]]:

@@ -31,10 +31,18 @@ class ResourceLimit(TypedDict):
     hard: int
 
 
+class Box(TypedDict):
+    """The size of a terminal, in characters."""
+
+    height: int
+    width: int
+
+
 class Process(TypedDict):
     """What is executed; also what ``exec`` runs in a container."""
 
     terminal: NotRequired[bool]
+    consoleSize: NotRequired[Box]
     user: User
     args: list[str]
     env: list[str]

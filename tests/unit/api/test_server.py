@@ -53,7 +53,7 @@ async def stream(request):
 
 
 async def raw(request):
-    connection = await request.hijack("application/vnd.docker.raw-stream")
+    connection = await request.hijack(multiplexed=False)
     async for data in connection.incoming():
         connection.write(data.upper())
     connection.write(b"bye")

@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 
 from container_runtime.engine.streams import (
     InputPipe,
+    Outlet,
     OutputPipe,
     frame,
-    open_terminal,
     pipe_for_reading,
     pipe_for_writing,
     pump,
-    resize_terminal,
 )
 
 
@@ -49,7 +48,7 @@ def test_pump_copies_until_the_end():
     async def main():
         read, write = pipe_for_reading()
         sink, ended = Sink(), asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(pump(read, 1, sink, ended))
+        task = asyncio.create_task(pump(read, 1, Outlet(sink, framed=True), ended))
         os.write(write, b"one")
         await asyncio.sleep(0.01)
         os.write(write, b"two")
@@ -64,7 +63,7 @@ def test_pump_does_not_wait_for_what_was_left_in_the_background():
     async def main():
         read, write = pipe_for_reading()
         sink, ended = Sink(), asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(pump(read, None, sink, ended))
+        task = asyncio.create_task(pump(read, 1, Outlet(sink), ended))
         os.write(write, b"last words")
         ended.set_result(None)
         await asyncio.wait_for(task, 5)
@@ -78,7 +77,7 @@ def test_pump_goes_on_without_a_reader():
     async def main():
         read, write = pipe_for_reading()
         ended = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(pump(read, 1, Sink(broken=True), ended))
+        task = asyncio.create_task(pump(read, 1, Outlet(Sink(broken=True)), ended))
         for _ in range(40):  # more than the pipe holds
             await asyncio.to_thread(os.write, write, b"x" * 65536)
         os.close(write)
@@ -134,10 +133,18 @@ def test_output_is_taken_to_the_last_byte():
     assert asyncio.run(main()) == b"x" * 65536
 
 
-def test_terminal_has_the_size_that_it_is_given():
-    master, slave = open_terminal()
-    resize_terminal(master, 33, 44)
-    assert os.get_terminal_size(slave) == (44, 33)
-    assert os.isatty(slave)
-    os.close(master)
-    os.close(slave)
+def test_writers_take_turns():
+    async def main():
+        read, write = pipe_for_writing()
+        pipe = InputPipe(write)
+        parts = [letter * 200_000 for letter in (b"a", b"b", b"c")]
+        tasks = [asyncio.create_task(pipe.write(part)) for part in parts]
+        got = b""
+        while len(got) < 600_000:
+            got += await asyncio.to_thread(os.read, read, 65536)
+        await asyncio.wait_for(asyncio.gather(*tasks), 5)
+        pipe.close()
+        os.close(read)
+        return got == b"".join(parts)
+
+    assert asyncio.run(main())

@@ -1,0 +1,78 @@
+"""The descriptors of a process's standard streams: made before its start, ours afterwards."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from container_runtime.engine.streams import STDERR, STDOUT, pipe_for_reading, pipe_for_writing
+from container_runtime.errors import EngineError
+
+
+class Ends:
+    """Both ends of the streams of one process. Ours are taken out of it by who reads them, else ``close`` has them.
+
+    A terminal is opened by the process's own start, in the devpts that it sees; here is only a pair of sockets that
+    its master comes through (``launcher.terminal``).
+    """
+
+    __slots__ = ("_console", "_theirs", "input", "outputs", "stdio", "terminal")
+
+    def __init__(self, *, tty: bool, stdin: bool) -> None:
+        """``stdin``: whether there will be any; else it is empty, or what a terminal has when nobody types."""
+        self.outputs: list[tuple[int, int]] = []
+        """Descriptors to read from, and their streams."""
+        self.input = -1 if not stdin else -2
+        """The descriptor to write to; -1 for none, -2 for one that comes with the terminal."""
+        self.terminal = -1
+        self.stdio: tuple[int, int, int]
+        self._console: socket.socket | None = None
+        if tty:
+            self._console, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            end = theirs.detach()
+            self._theirs = [end]
+            self.stdio = (end, end, end)
+            return
+        out, out_end = pipe_for_reading()
+        err, err_end = pipe_for_reading()
+        self.outputs = [(out, STDOUT), (err, STDERR)]
+        if stdin:
+            in_end, self.input = pipe_for_writing()
+        else:
+            in_end = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        self._theirs = [in_end, out_end, err_end]
+        self.stdio = (in_end, out_end, err_end)
+
+    def sent(self) -> None:
+        """The launcher has theirs, or will never have them."""
+        for descriptor in self._theirs:
+            os.close(descriptor)
+        self._theirs = []
+
+    def connect(self) -> None:
+        """The process runs: its terminal, where it has one, is here.
+
+        Raises:
+            EngineError: it is not.
+        """
+        if self._console is None:
+            return
+        with self._console as console:
+            _, descriptors, _, _ = socket.recv_fds(console, 1, 1, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
+        self._console = None
+        if not descriptors:
+            raise EngineError("the process has started without sending its terminal")
+        self.terminal = descriptors[0]
+        self.outputs = [(self.terminal, STDOUT)]
+        if self.input == -2:
+            self.input = os.dup(self.terminal)
+
+    def close(self) -> None:
+        """Close all that is ours: the process did not start."""
+        if self._console is not None:
+            self._console.close()
+            self._console = None
+        for descriptor in (*(descriptor for descriptor, _ in self.outputs), self.input):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self.outputs, self.input, self.terminal = [], -1, -1
