@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from pytest_containers.client.containers import LogStream
 
 
+_LOOKED_AT = 10_000
+"""Lines from the end among which the last ones of each stream are looked for."""
+
+
+def _last_lines(data: bytes, count: int) -> bytes:
+    return b"".join(data.splitlines(keepends=True)[-count:]) if count else b""
+
+
 class Output(Handle):
     """Its logs, so far and as they come."""
 
@@ -32,9 +40,12 @@ class Output(Handle):
         """What it wrote so far to standard output and standard error; ``tail``: only the last lines of each."""
         __tracebackhide__ = True
         with translated(f"cannot read the output of container {self._what}"):
-            logs, lines = self._client.containers.logs, "all" if tail is None else tail
-            # One after the other, so that a talkative stream does not crowd out the last words of the other.
-            out, err = logs(self.id, stderr=False, tail=lines)[0], logs(self.id, stdout=False, tail=lines)[1]
+            # An engine's tail counts the lines of both streams together, and a talkative one would crowd out the last
+            # words of the other.
+            looked_at = "all" if tail is None else max(_LOOKED_AT, tail)
+            out, err = self._client.containers.logs(self.id, tail=looked_at)
+        if tail is not None:
+            out, err = _last_lines(out, tail), _last_lines(err, tail)
         return out.decode(errors="replace"), err.decode(errors="replace")
 
     def follow(self) -> LogStream:
