@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from logging import Logger
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from pytest_containers.files import Content, check_files
@@ -98,6 +99,7 @@ class CommonOptions(TypedDict, total=False):
     after_ready: Hook | None
     before_stop: Hook | None
     docker: Mapping[str, Any]
+    log_to: Logger | None
 
 
 class Options(CommonOptions, total=False):
@@ -125,8 +127,10 @@ class ContainerSpec:
         network: a ``Network``, or the name of one that the engine has; without it the run's default network.
         aliases: further names in a private network; its fixture's name is one always.
         env: environment variables.
-        wait: what makes it ready; without it the container is handed over as soon as it is started.
-        timeout: seconds that ``wait`` may take; without it ``--containers-timeout``.
+        wait: what makes it ready; without it its image's health check, else any one of the ports that its image
+            exposes, else that it is started. ``wait.none()``: that in any case.
+        timeout: seconds that it may take to become ready, and that waits for its end and its output take by default;
+            without it ``--containers-timeout``.
         limits: what it may use.
         user: ``name``, ``uid`` or ``uid:gid``.
         workdir: working directory.
@@ -148,6 +152,7 @@ class ContainerSpec:
         after_start, after_ready, before_stop: functions that get the container at that moment.
         docker: fields of Docker's create request that are merged in last, for what has no name here.
         cls: a class derived from ``Container`` that the handle is to have.
+        log_to: a logger of Python's ``logging`` that gets each line of its output, at level INFO.
     """
 
     image: str = field(kw_only=False)
@@ -180,6 +185,7 @@ class ContainerSpec:
     before_stop: Hook | None = None
     docker: Mapping[str, Any] = field(default_factory=dict[str, Any])
     cls: type[Container] | None = None
+    log_to: Logger | None = None
 
     def __post_init__(self) -> None:
         _string("image", self.image)
@@ -213,6 +219,9 @@ class ContainerSpec:
             raise TypeError(f"limits must be Limits(…), not {limits!r}")
         if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or timeout <= 0):
             raise ValueError(f"timeout must be a number of seconds above 0, not {timeout!r}")
+        log_to = cast("object", self.log_to)
+        if log_to is not None and not isinstance(log_to, Logger):
+            raise TypeError(f"log_to must be a logger such as logging.getLogger('app'), not {log_to!r}")
         if network is not None and not isinstance(network, str | Network):
             raise TypeError(f"network must be a Network (the value of a network fixture) or a name, not {network!r}")
 

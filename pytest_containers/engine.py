@@ -61,6 +61,8 @@ class Engine:
         )
         self.live: list[tuple[Container, object, str]] = []
         """The containers of this process, with the node that they live for and their fixture's name."""
+        self.exposed: dict[str, list[int]] = {}
+        """The TCP ports that images declare, by the image's id, as far as it was asked."""
         self._client: Client | None = None
         self._can: Mapping[str, Any] | None = None
         self._failure: str | None = None
@@ -117,7 +119,10 @@ class Engine:
     def create(self, spec: ContainerSpec, *, node: object, name: str) -> Container:
         """Create a container for the test or collector ``node``; an image that is not there is pulled."""
         __tracebackhide__ = True
+        from pytest_containers.markers import with_timeout
+
         client = self.client
+        spec = with_timeout(spec, node, call=not name)
         label = name or spec.name or ""
         if self.limits_optional and spec.limits:
             spec = self._without_impossible_limits(spec, spec.limits, label)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,9 +10,10 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pytest_containers.definition import ContainerSpec
     from pytest_containers.limits import Limits
 
-LIMITS, IMAGES = "container_limits", "container_images"
+LIMITS, IMAGES, TIMEOUT = "container_limits", "container_images", "container_timeout"
 
 
 def _limits(mark: pytest.Mark) -> Limits:
@@ -38,10 +39,19 @@ def _images(mark: pytest.Mark) -> list[str]:
     return list(mark.args)
 
 
+def _timeout(mark: pytest.Mark) -> float:
+    if mark.kwargs or len(mark.args) != 1:
+        raise ValueError("takes one number, the seconds")
+    seconds: object = mark.args[0]
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
+        raise ValueError(f"takes a number of seconds above 0, not {seconds!r}")
+    return seconds
+
+
 def check(items: Iterable[pytest.Item]) -> None:
     """Raise CollectError with file and line for a marker with wrong arguments."""
     for item in items:
-        for name, read in ((LIMITS, _limits), (IMAGES, _images)):
+        for name, read in ((LIMITS, _limits), (IMAGES, _images), (TIMEOUT, _timeout)):
             for mark in item.iter_markers(name):
                 try:
                     read(mark)
@@ -59,6 +69,17 @@ def limits_of(node: pytest.Item | pytest.Collector) -> Limits | None:
         farther = _limits(mark)
         limits = farther.merged(limits)
     return limits
+
+
+def with_timeout(spec: ContainerSpec, node: object, *, call: bool) -> ContainerSpec:
+    """A definition with the limit that the nearest marker of a test, class or module sets.
+
+    The marker decides over a fixture's definition; what a ``call`` in the test says itself decides over the marker.
+    """
+    if not isinstance(node, pytest.Item | pytest.Collector) or (call and spec.timeout is not None):
+        return spec
+    mark = node.get_closest_marker(TIMEOUT)
+    return spec if mark is None else replace(spec, timeout=_timeout(mark))
 
 
 def images_of(items: Iterable[pytest.Item]) -> list[str]:

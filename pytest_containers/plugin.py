@@ -59,6 +59,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "container_images(*images): images that are pulled before the first test, at the same time"
     )
+    config.addinivalue_line(
+        "markers",
+        "container_timeout(seconds): how long the containers that the test starts may take to become ready, and how "
+        "long it waits for their end and their output",
+    )
     given = {
         name: config.getoption(f"containers_{name}") for name in ("engine", "timeout", "limits", "log_lines", "scope")
     }

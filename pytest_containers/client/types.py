@@ -46,6 +46,23 @@ class NetworkSettings(TypedDict, total=False):
     Ports: dict[str, list[dict[str, str]] | None]
 
 
+class HealthResult(TypedDict, total=False):
+    """One run of a health check."""
+
+    End: str
+    ExitCode: int
+    Output: str
+    Start: str
+
+
+class Health(TypedDict, total=False):
+    """What a container's health check has found: ``starting``, ``healthy`` or ``unhealthy``."""
+
+    FailingStreak: int
+    Log: list[HealthResult] | None
+    Status: str
+
+
 class State(TypedDict, total=False):
     """Where a container is in its life."""
 
@@ -53,6 +70,7 @@ class State(TypedDict, total=False):
     Error: str
     ExitCode: int
     FinishedAt: str
+    Health: Health
     OOMKilled: bool
     Paused: bool
     Pid: int

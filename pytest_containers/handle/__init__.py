@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pytest_containers.handle.execs import ExecResult, Execs
 from pytest_containers.handle.life import Life
+from pytest_containers.handle.logs import Logs
 
-__all__ = ["Container", "ExecResult"]
+__all__ = ["Container", "ExecResult", "Logs"]
 
 
 class Container(Life, Execs):

@@ -8,37 +8,31 @@ import select
 import time
 from typing import TYPE_CHECKING
 
-from pytest_containers.client.errors import APIError, EngineUnreachable, NotFoundError
-from pytest_containers.errors import ContainerError, ContainerExited, WaitTimeout, translated
-from pytest_containers.handle.addresses import Addresses
-from pytest_containers.handle.output import Output
+from pytest_containers.client.errors import APIError, NotFoundError
+from pytest_containers.errors import ContainerError, WaitTimeout, translated
+from pytest_containers.handle.readiness import Readiness
 
 if TYPE_CHECKING:
-    from pytest_containers.client.containers import Waiting
     from pytest_containers.files import Content
 
 NOT_MODIFIED = 304  # Docker's answer where there was nothing to do
 
 
-class Life(Addresses, Output):
+class Life(Readiness):
     """What it is made to do, and waiting for it."""
 
-    def open_wait(self) -> Waiting:
-        """What becomes readable when it ends; close it."""
-        __tracebackhide__ = True
-        with translated(f"cannot wait for container {self._what}"):
-            return self._client.containers.open_wait(self.id)
-
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end and return the exit code; WaitTimeout after ``timeout`` s (``--containers-timeout``)."""
+        """Wait for its end and return the exit code; WaitTimeout after ``timeout`` seconds (the definition's)."""
         __tracebackhide__ = True
-        limit = self._engine.timeout if timeout is None else timeout
+        limit = self._patience if timeout is None else timeout
         with self.open_wait() as waiting:
             poll = select.poll()
             poll.register(waiting.fileno(), select.POLLIN)
             if poll.poll(limit * 1000):
                 with translated(f"cannot wait for container {self._what}"):
-                    return waiting.result()
+                    code = waiting.result()
+                self._end_forwarding()
+                return code
         raise WaitTimeout(f"container {self._what} still runs after {limit:g} s{self.last_lines()}")
 
     def _change(self, verb: str, *arguments: object) -> None:
@@ -62,46 +56,12 @@ class Life(Addresses, Output):
         self._since = time.time() if self._started else None
         self._started = True
         self._change("start")
+        self._begin_forwarding()
         if self._spec.after_start:
             self._spec.after_start(self)
         self.await_ready()
         if self._spec.after_ready:
             self._spec.after_ready(self)
-
-    def await_ready(self) -> None:
-        """Return when it is ready; see ``start``."""
-        from pytest_containers.wait import base
-
-        __tracebackhide__ = True
-        wait = self._spec.wait
-        if wait is None:
-            return
-        limit = self._spec.timeout or self._engine.timeout
-        try:
-            base.run(wait, self, limit)
-        except base.Ended:
-            raise self._exited(f"before it was ready (waited for {wait})") from None
-        except base.TimedOut as error:
-            raise WaitTimeout(
-                f"container {self._what} is not ready after {limit:g} s: waited for {wait}, tried {error.tries} times; "
-                f"{error.seen}{self.last_lines()}"
-            ) from None
-        except EngineUnreachable as error:
-            raise ContainerError(f"container {self._what}: {error}") from None
-        except ContainerError:  # it ended so soon that it never had an address, say
-            if self.exit_code is None:
-                raise
-            raise self._exited(f"before it was ready (waited for {wait})") from None
-
-    def _exited(self, when: str) -> ContainerExited:
-        state = self.inspect().get("State", {})
-        code, oom = state.get("ExitCode", 0), state.get("OOMKilled", False)
-        cause = self._out_of_memory() if oom else f"ended with exit code {code}"
-        return ContainerExited(f"container {self._what} {cause} {when}{self.last_lines()}", code, oom_killed=oom)
-
-    def _out_of_memory(self) -> str:
-        limit = self._spec.limits.memory if self._spec.limits else None
-        return f"was killed: out of memory{f' (limit {limit})' if limit else ''}"
 
     def ending(self) -> str:
         """Whether it runs, or how it ended, in words."""
@@ -172,3 +132,4 @@ class Life(Addresses, Output):
         with translated(f"cannot remove container {self._what}"), contextlib.suppress(NotFoundError):
             self._client.containers.remove(self.id, force=True, volumes=True)
         self._removed = True
+        self._end_forwarding()

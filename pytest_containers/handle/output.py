@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from pytest_containers.client.errors import ClientError
 from pytest_containers.errors import ContainerError, translated
 from pytest_containers.handle.base import Handle
+from pytest_containers.handle.logs import Logs
 
 if TYPE_CHECKING:
     from pytest_containers.client.containers import LogStream
+    from pytest_containers.handle.forward import Forwarder
 
 
 _LOOKED_AT = 10_000
@@ -23,18 +26,31 @@ def _last_lines(data: bytes, count: int) -> bytes:
 class Output(Handle):
     """Its logs, so far and as they come."""
 
-    def logs(self, *, stdout: bool = True, stderr: bool = True, tail: int | None = None) -> str:
-        """What it wrote so far, in the order of writing; ``tail``: only the last lines."""
-        __tracebackhide__ = True
-        parts: list[bytes] = []
-        with (
-            translated(f"cannot read the output of container {self._what}"),
-            self._client.containers.follow(
-                self.id, stdout=stdout, stderr=stderr, tail="all" if tail is None else tail, follow=False
-            ) as stream,
-        ):
-            parts.extend(data for _, data in stream)
-        return b"".join(parts).decode(errors="replace")
+    _forwarder: Forwarder | None = None
+
+    @functools.cached_property
+    def logs(self) -> Logs:
+        """``logs()``: what it wrote so far; ``logs.expect(pattern)``, ``logs.lines()``, ``logs.mark()``."""
+        return Logs(self, self._what, self._patience, functools.partial(self._client.containers.follow, self.id))
+
+    @property
+    def _patience(self) -> float:
+        """Seconds that is waited for something where nothing else is said."""
+        return self._spec.timeout or self._engine.timeout
+
+    def _begin_forwarding(self) -> None:
+        """Log its lines from now on, if its definition says so."""
+        if self._spec.log_to is not None:
+            from pytest_containers.handle.forward import Forwarder
+
+            self._end_forwarding()
+            self._forwarder = Forwarder(self.output(), self._spec.log_to, self._label or self.name)
+
+    def _end_forwarding(self) -> None:
+        """It has ended: return when its last line is logged."""
+        if self._forwarder is not None:
+            self._forwarder.finish()
+            self._forwarder = None
 
     def log_streams(self, *, tail: int | None = None) -> tuple[str, str]:
         """What it wrote so far to standard output and standard error; ``tail``: only the last lines of each."""

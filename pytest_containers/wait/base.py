@@ -5,6 +5,7 @@ A ``Wait`` is plain data; each time that it is used it begins a ``Probe``, which
 
 from __future__ import annotations
 
+import math
 import select
 import time
 from abc import ABC, abstractmethod
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from pytest_containers.client.containers import LogStream, Waiting
+    from pytest_containers.client.observation import EventStream
+    from pytest_containers.client.types import Health
+    from pytest_containers.handle.conditions import RunningExec
 
 FIRST_INTERVAL = 0.001
 LAST_INTERVAL = 0.05
@@ -49,6 +53,22 @@ class Target(Protocol):
         """What becomes readable when it ends."""
         ...
 
+    def health(self) -> Health | None:
+        """What its health check has found; None where it has none."""
+        ...
+
+    def health_events(self) -> EventStream:
+        """Yields whenever its health changes."""
+        ...
+
+    def begin_exec(self, words: Sequence[str], user: str | None) -> RunningExec:
+        """Start a command inside it."""
+        ...
+
+    def exists(self, path: str) -> bool:
+        """Whether there is such a file, directory or whatever inside it."""
+        ...
+
 
 class Probe(ABC):
     """One use of a wait."""
@@ -57,15 +77,31 @@ class Probe(ABC):
 
     @abstractmethod
     def check(self) -> bool:
-        """Whether it is ready by now; never blocks. Once true it is not asked again."""
+        """Whether it is ready by now; does not block. Once true it is not asked again.
+
+        Raises:
+            Ended, TimedOut: it cannot become ready any more.
+        """
 
     @property
     @abstractmethod
     def seen(self) -> str:
         """What the last try showed, for the message of a time-out."""
 
+    def again(self) -> bool:
+        """Whether to ask again without any news, since nobody tells."""
+        return False
+
+    def until(self) -> float:
+        """When it is to be asked again at the latest (``time.monotonic``)."""
+        return math.inf
+
     def readable(self) -> Iterable[int]:
         """Descriptors that mean news when they can be read."""
+        return ()
+
+    def last_words(self) -> Iterable[int]:
+        """Those of them that still bring something after the container's end, and then nothing more."""
         return ()
 
     def writable(self) -> Iterable[int]:
@@ -88,9 +124,25 @@ class Wait(ABC):
     def __str__(self) -> str:
         """What is awaited, as it reads after "waited for"."""
 
+    @property
+    def in_words(self) -> str:
+        """The same as a part of a longer text."""
+        return str(self)
+
     def ports(self) -> Collection[int]:
         """The container's ports that it must be able to reach."""
         return ()
+
+    def longest(self) -> float:
+        """The longest time in seconds that is named in it; 0: none is."""
+        return 0.0
+
+    def within(self, seconds: float) -> Wait:
+        """The same with a limit of its own; in ``a.within(5) | b``, ``b`` may still come after it."""
+        from pytest_containers.wait.limit import within
+
+        __tracebackhide__ = True
+        return within(self, seconds)
 
     def __and__(self, other: Wait) -> Wait:
         """Both."""
@@ -106,14 +158,15 @@ class Wait(ABC):
 
 
 class Ended(Exception):
-    """The container ended first."""
+    """The container ended first, or otherwise than was awaited."""
 
 
 class TimedOut(Exception):
-    """Nothing came; ``tries`` and ``seen`` say what was done."""
+    """Nothing came within ``seconds``; ``tries`` and ``seen`` say what was done."""
 
-    def __init__(self, tries: int, seen: str) -> None:
+    def __init__(self, seconds: float, tries: int, seen: str) -> None:
         super().__init__(seen)
+        self.seconds = seconds
         self.tries = tries
         self.seen = seen
 
@@ -123,7 +176,7 @@ def run(wait: Wait, target: Target, timeout: float) -> None:
 
     Raises:
         Ended: the container ended, and even its last output did not fulfil it.
-        TimedOut: it did not within ``timeout`` seconds.
+        TimedOut: it did not within ``timeout`` seconds, or within its own limit.
     """
     end = time.monotonic() + timeout
     probe = wait.begin(target)
@@ -131,30 +184,33 @@ def run(wait: Wait, target: Target, timeout: float) -> None:
         if probe.check():
             return
         with target.open_wait() as waiting:
-            _loop(probe, waiting.fileno(), end)
+            if not _loop(probe, waiting.fileno(), end):
+                raise TimedOut(timeout, probe.tries, probe.seen)
     finally:
         probe.close()
 
 
-def _loop(probe: Probe, waiting: int, end: float) -> None:
+def _loop(probe: Probe, waiting: int, end: float) -> bool:
+    """Whether it was fulfilled before ``end``."""
     interval = FIRST_INTERVAL
     while (left := end - time.monotonic()) > 0:
-        ready = _news(waiting, probe.readable(), probe.writable(), min(interval, left))
+        pause = min(left, probe.until() - time.monotonic(), interval if probe.again() else math.inf)
+        ready = _news(waiting, probe.readable(), probe.writable(), pause)
         if probe.check():
-            return
+            return True
         if waiting in ready:
             if _settled(probe):
-                return
+                return True
             raise Ended
         if not ready:
             interval = min(interval * 2, LAST_INTERVAL)
-    raise TimedOut(probe.tries, probe.seen)
+    return False
 
 
 def _settled(probe: Probe) -> bool:
     """Read what came before the end: the output's own end tells the probe that nothing follows."""
     limit = time.monotonic() + 1  # the engine closes the output right after the end; a hang must not become ours
-    while (readable := list(probe.readable())) and (left := limit - time.monotonic()) > 0:
+    while (readable := list(probe.last_words())) and (left := limit - time.monotonic()) > 0:
         _news(None, readable, (), left)
         if probe.check():
             return True

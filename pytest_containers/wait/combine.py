@@ -2,38 +2,78 @@
 
 from __future__ import annotations
 
+import builtins
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Self
 
-from pytest_containers.wait.base import Probe, Wait
+from pytest_containers.wait.base import Ended, Probe, TimedOut, Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from pytest_containers.wait.base import Target
 
 
 class _Several(Probe):
-    def __init__(self, probes: list[Probe], names: list[str], *, needed: int) -> None:
-        self._open = dict(zip(names, probes, strict=True))
-        self._needed = needed
+    def __init__(self, begin: Iterable[tuple[str, Callable[[], Probe]]], *, every: bool) -> None:
+        self._every = every
+        self._open: dict[str, Probe] = {}
+        self._given_up: dict[str, str] = {}
+        try:
+            for name, one in begin:
+                self._open[name] = one()
+        except BaseException:
+            self.close()
+            raise
 
     def check(self) -> bool:
         self.tries += 1
         for name, probe in list(self._open.items()):
-            if probe.check():
-                self._needed -= 1
-                probe.close()
-                del self._open[name]
-        return self._needed <= 0
+            try:
+                ready = probe.check()
+            except TimedOut as error:
+                self._give_up(name, probe, error)
+                continue
+            except Ended:
+                self._give_up(name, probe, None)
+                continue
+            if ready:
+                self._done(name, probe)
+                if not self._every:
+                    return True
+        return self._every and not self._open
+
+    def _done(self, name: str, probe: Probe) -> None:
+        del self._open[name]
+        probe.close()
+
+    def _give_up(self, name: str, probe: Probe, error: TimedOut | None) -> None:
+        """One of them will not come: of all, that is the end, else there are the others."""
+        self._given_up[name] = _words(probe)
+        self._done(name, probe)
+        if self._open and not self._every:
+            return
+        if error is None:
+            raise Ended
+        raise TimedOut(error.seconds, self.tries, self.seen)
 
     @property
     def seen(self) -> str:
-        return "; ".join(f"{name}: {probe.seen}" for name, probe in self._open.items())
+        each = {**self._given_up, **{name: _words(probe) for name, probe in self._open.items()}}
+        return "; ".join(f"{name}: {words}" for name, words in each.items())
+
+    def again(self) -> bool:
+        return builtins.any(probe.again() for probe in self._open.values())
+
+    def until(self) -> float:
+        return min((probe.until() for probe in self._open.values()), default=super().until())
 
     def readable(self) -> Iterable[int]:
         return chain.from_iterable(probe.readable() for probe in self._open.values())
+
+    def last_words(self) -> Iterable[int]:
+        return chain.from_iterable(probe.last_words() for probe in self._open.values())
 
     def writable(self) -> Iterable[int]:
         return chain.from_iterable(probe.writable() for probe in self._open.values())
@@ -41,6 +81,10 @@ class _Several(Probe):
     def close(self) -> None:
         for probe in self._open.values():
             probe.close()
+
+
+def _words(probe: Probe) -> str:
+    return f"{probe.seen} ({probe.tries} tries)" if probe.tries > 1 and not isinstance(probe, _Several) else probe.seen
 
 
 @dataclass(frozen=True)
@@ -52,16 +96,24 @@ class _Combined(Wait):
         """The combination, without nesting where one of them is of the same kind."""
         return cls(tuple(chain.from_iterable(wait.parts if isinstance(wait, cls) else (wait,) for wait in waits)))
 
+    @property
+    def in_words(self) -> str:
+        return f"({self})"
+
     def ports(self) -> Collection[int]:
         return {port for part in self.parts for port in part.ports()}
 
-    def _begin(self, target: Target, needed: int) -> Probe:
+    def longest(self) -> float:
+        return max(part.longest() for part in self.parts)
+
+    def _begin(self, target: Target, *, every: bool) -> Probe:
         names = [f"{part}" for part in self.parts]
         unique = [name if names.count(name) == 1 else f"{name} ({place})" for place, name in enumerate(names, 1)]
-        return _Several([part.begin(target) for part in self.parts], unique, needed=needed)
+        begin: list[Callable[[], Probe]] = [lambda part=part: part.begin(target) for part in self.parts]
+        return _Several(zip(unique, begin, strict=True), every=every)
 
     def _words(self, word: str) -> str:
-        return f" {word} ".join(f"({part})" if isinstance(part, _Combined) else f"{part}" for part in self.parts)
+        return f" {word} ".join(part.in_words for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -70,7 +122,7 @@ class All(_Combined):
 
     def begin(self, target: Target) -> Probe:
         """Look for all."""
-        return self._begin(target, len(self.parts))
+        return self._begin(target, every=True)
 
     def __str__(self) -> str:
         return self._words("and")
@@ -82,7 +134,28 @@ class Any(_Combined):
 
     def begin(self, target: Target) -> Probe:
         """Look for the first."""
-        return self._begin(target, 1)
+        return self._begin(target, every=False)
 
     def __str__(self) -> str:
         return self._words("or")
+
+
+def all(*waits: Wait) -> Wait:  # noqa: A001  used as wait.all()
+    """Ready when every one of them was fulfilled, each at its time; the same as ``a & b``."""
+    __tracebackhide__ = True
+    _check("all", waits)
+    return waits[0] if len(waits) == 1 else All.of(*waits)
+
+
+def any(*waits: Wait) -> Wait:  # noqa: A001  used as wait.any()
+    """Ready when the first of them is fulfilled; the same as ``a | b``."""
+    __tracebackhide__ = True
+    _check("any", waits)
+    return waits[0] if len(waits) == 1 else Any.of(*waits)
+
+
+def _check(name: str, waits: tuple[object, ...]) -> None:
+    __tracebackhide__ = True
+    wrong = next((one for one in waits if not isinstance(one, Wait)), None)
+    if not waits or wrong is not None:
+        raise TypeError(f"wait.{name} takes conditions such as wait.port(80){f', not {wrong!r}' if waits else ''}")

@@ -82,6 +82,9 @@ class _LogProbe(Probe):
     def readable(self) -> Iterable[int]:
         return () if self._over else (self._bell,)
 
+    def last_words(self) -> Iterable[int]:
+        return self.readable()
+
     def close(self) -> None:
         self._stream.close()
         self._thread.join()

@@ -7,7 +7,7 @@ import os
 import select
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pytest_containers.wait.base import Probe, Wait
 
@@ -66,6 +66,9 @@ class _PortProbe(Probe):
     def seen(self) -> str:
         return f"{self._seen} at {self._address[0]}:{self._address[1]}"
 
+    def again(self) -> bool:
+        return self._socket is None
+
     def writable(self) -> Iterable[int]:
         return (self._socket.fileno(),) if self._socket else ()
 
@@ -96,6 +99,7 @@ class Port(Wait):
 def port(number: int) -> Wait:
     """Ready when the container takes TCP connections on its port ``number`` (1 to 65535)."""
     __tracebackhide__ = True
-    if isinstance(number, bool) or not 0 < number < 65536:
+    given = cast("object", number)
+    if isinstance(given, bool) or not isinstance(given, int) or not 0 < given < 65536:
         raise ValueError(f"wait.port: a port is a number from 1 to 65535, not {number!r}")
     return Port(number)
