@@ -101,8 +101,9 @@ class Search:
                 if found:
                     self.tentative, self._tentative_stream = found, stream
                 return None
-            self.seen += 1
-            self.last = line.text
+            if not at.column or line.text[at.column :]:  # else it is only the end of a line that was found before
+                self.seen += 1
+                self.last = line.text[at.column :]
             if found:
                 self.positions[stream] = Position(at.offset, found.end())
                 return found

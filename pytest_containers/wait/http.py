@@ -151,7 +151,9 @@ def _fits(wanted: Status, status: int) -> bool:
 def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    return str(getattr(error, "strerror", None) or error or type(error).__name__).lower()
+    if strerror := getattr(error, "strerror", None):
+        return str(strerror).lower()
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def http(

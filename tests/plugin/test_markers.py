@@ -74,9 +74,50 @@ def test_image_that_cannot_be_pulled_fails_the_tests_that_name_it(run: Run) -> N
     result.stdout.fnmatch_lines("image 127.0.0.1:1/no/such:1 cannot be pulled: *")
 
 
+def test_nearest_time_limit_is_for_what_the_test_starts(run: Run) -> None:
+    result = run(
+        test_it="""
+            import pytest
+            from pytest_containers import WaitTimeout, container, wait
+            pytestmark = pytest.mark.container_timeout(0.3)
+            never = container("host", "sleep 1000", wait=wait.log("x"), timeout=50)
+            def test_fixture(never): ...
+            @pytest.mark.container_timeout(0.2)
+            def test_nearest(containers):
+                with pytest.raises(WaitTimeout, match="is not ready after 0.2 s"):
+                    containers.run("host", "sleep 1000", wait=wait.log("x"))
+                with pytest.raises(WaitTimeout, match="is not ready after 0.1 s"):
+                    containers.run("host", "sleep 1000", wait=wait.log("x"), timeout=0.1)
+                live = containers.run("host", "sleep 1000")
+                with pytest.raises(WaitTimeout, match="still runs after 0.2 s"): live.wait()
+                with pytest.raises(WaitTimeout, match="within 0.2 s"): live.logs.expect("x")
+        """
+    )
+    result.assert_outcomes(errors=1, passed=1)
+    result.stdout.fnmatch_lines("container never (host) is not ready after 0.3 s: *")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("", "takes one number, the seconds"),
+        ("1, 2", "takes one number, the seconds"),
+        ("seconds=5", "takes one number, the seconds"),
+        ("'5'", "takes a number of seconds above 0, not '5'"),
+        ("0", "takes a number of seconds above 0, not 0"),
+    ],
+)
+def test_wrong_time_limits_fail_at_collection(run: Run, arguments: str, words: str) -> None:
+    result = run(test_it=f"import pytest\n@pytest.mark.container_timeout({arguments})\ndef test_it(): ...")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(f"*test_it.py:2: marker container_timeout of test_it: {words}")
+
+
 def test_markers_are_known(run: Run) -> None:
     result = run("--markers")
-    result.stdout.fnmatch_lines(["@pytest.mark.container_limits(*", "@pytest.mark.container_images(*"])
+    result.stdout.fnmatch_lines(
+        ["@pytest.mark.container_limits(*", "@pytest.mark.container_images(*", "@pytest.mark.container_timeout(*"]
+    )
 
 
 @pytest.mark.needs("limits")

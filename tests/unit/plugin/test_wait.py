@@ -1,96 +1,17 @@
-"""The wait loop with real sockets, and a target that is told what happens."""
+"""The wait loop, ports and logs, with real sockets and a target that is told what happens."""
 
 from __future__ import annotations
 
 import os
-import queue
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
 from pytest_containers import wait
 from pytest_containers.wait.base import Ended, TimedOut, run
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-class Output:
-    """What a followed log is: pieces until it is closed."""
-
-    def __init__(self) -> None:
-        self.pieces: queue.Queue[tuple[int, bytes] | None] = queue.Queue()
-
-    def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        return iter(self.pieces.get, None)
-
-    def close(self) -> None:
-        self.pieces.put(None)
-
-
-class Waiting:
-    def __init__(self) -> None:
-        self.read, self.write = os.pipe()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def fileno(self) -> int:
-        return self.read
-
-
-class Target:
-    host = "127.0.0.1"
-    own_address = True
-
-    def __init__(self) -> None:
-        self.written, self.waiting = Output(), Waiting()
-
-    def port(self, number: int) -> int:
-        return number
-
-    def listens(self, number: int) -> bool | None:
-        del number
-        return None
-
-    def output(self) -> Any:
-        return self.written
-
-    def open_wait(self) -> Any:
-        return self.waiting
-
-    def end(self) -> None:
-        self.written.close()
-        descriptor, self.waiting.write = self.waiting.write, -1  # whoever waits goes on as soon as it is closed
-        os.close(descriptor)
-
-
-@pytest.fixture
-def target() -> Iterator[Target]:
-    made = Target()
-    yield made
-    for descriptor in (made.waiting.read, made.waiting.write):
-        if descriptor >= 0:
-            os.close(descriptor)
-
-
-@pytest.fixture
-def listener() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as made:
-        yield made
-
-
-@pytest.fixture
-def unused() -> Iterator[int]:
-    with socket.socket() as bound:  # bound and not listening: nobody else gets the port
-        bound.bind(("127.0.0.1", 0))
-        yield bound.getsockname()[1]
+from tests.target import Output, Target
 
 
 def test_port_that_listens(target: Target, listener: socket.socket) -> None:
@@ -193,18 +114,3 @@ def test_words() -> None:
     assert str(wanted) == "port 80 and ('a' in its output 2 times or 'b' on stderr) and port 81"
     assert set(wanted.ports()) == {80, 81}
     assert wanted == wait.port(80) & (wait.log("a", times=2) | wait.log("b", stream="stderr")) & wait.port(81)
-
-
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda: wait.port(0), "a port is a number from 1 to 65535, not 0"),
-        (lambda: wait.log(""), "the text must be a non-empty string"),
-        (lambda: wait.log("x", times=0), "times must be a number from 1 up"),
-        (lambda: wait.log("(", regex=True), "is no regular expression"),
-        (lambda: wait.log("x", stream="both"), "stream must be 'stdout' or 'stderr', not 'both'"),
-    ],
-)
-def test_bad_arguments_are_named(make: Any, words: str) -> None:
-    with pytest.raises((TypeError, ValueError), match=words):
-        make()
