@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import os
 import queue
+import select
 import socket
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from pytest_containers.wait import Wait
+
+HANG_LIMIT = 60.0
+"""Seconds after which a test gives up on an event."""
 
 
 class Output:
@@ -106,3 +113,15 @@ class Target:
         self.written.close()
         os.close(self.waiting.write)
         self.waiting.write = -1
+
+
+def last_seen(wanted: Wait, target: Any, tries: int = 2) -> str:
+    """What a wait that does not succeed shows when it has been tried so often."""
+    probe, end = wanted.begin(target), time.monotonic() + HANG_LIMIT
+    try:
+        while probe.tries < tries and time.monotonic() < end:
+            select.select(probe.readable(), (), (), 0.01)
+            assert not probe.check()
+        return probe.seen
+    finally:
+        probe.close()

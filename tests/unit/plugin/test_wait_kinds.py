@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from pytest_containers import wait
 from pytest_containers.client.errors import EngineUnreachable, NotFoundError
 from pytest_containers.errors import ContainerError
 from pytest_containers.wait.base import Ended, TimedOut, run
-from tests.target import Output, Running, Target
+from tests.target import Output, Running, Target, last_seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,10 +94,7 @@ def test_command_is_tried_again_until_it_ends_as_wanted(target: Target) -> None:
 
 def test_command_that_fails_shows_how(target: Target) -> None:
     target.run = lambda *_: Running((2, b"no server\n"))
-    with pytest.raises(TimedOut) as info:
-        run(wait.command(["check"]), target, 0.05)
-    assert info.value.seen == "exit code 2, 'no server'"
-    assert info.value.tries > 1
+    assert last_seen(wait.command(["check"]), target) == "exit code 2, 'no server'"
 
 
 def test_command_that_cannot_be_run_shows_why_and_a_lost_engine_ends_it(target: Target) -> None:
@@ -104,8 +102,7 @@ def test_command_that_cannot_be_run_shows_why_and_a_lost_engine_ends_it(target: 
         raise NotFoundError(404, "no such program")
 
     target.run = begin
-    with pytest.raises(TimedOut, match="no such program"):
-        run(wait.command("check"), target, 0.02)
+    assert "no such program" in last_seen(wait.command("check"), target)
 
     def lost(*_: object) -> Running:
         raise EngineUnreachable("gone")
@@ -129,8 +126,7 @@ def test_command_that_hangs_ends_with_the_wait(target: Target) -> None:
 
 
 def test_file(target: Target) -> None:
-    with pytest.raises(TimedOut, match="it is not there"):
-        run(wait.file("/run/x"), target, 0.02)
+    assert last_seen(wait.file("/run/x"), target) == "it is not there"
     target.files.add("/run/x")
     run(wait.file("/run/x"), target, 5)
 
@@ -156,9 +152,7 @@ def test_callable_gets_the_container_in_the_same_thread_and_may_raise(target: Ta
     ],
 )
 def test_callable_that_is_never_ready(target: Target, function: Any, seen: str) -> None:
-    with pytest.raises(TimedOut) as info:
-        run(wait.callable(function), target, 0.02)
-    assert info.value.seen == seen
+    assert last_seen(wait.callable(function), target) == seen
 
 
 def test_callable_that_fails_the_test_is_not_asked_again(target: Target) -> None:
@@ -181,8 +175,7 @@ def test_a_limit_of_one_ends_all_but_not_any(target: Target) -> None:
     with pytest.raises(TimedOut) as info:
         run(never & wait.file("/too"), target, 50)
     assert info.value.seconds == 0.05
-    assert "file /never within 0.05 s: it is not there (" in info.value.seen
-    assert "file /too: it is not there (" in info.value.seen
+    assert re.search("file /never within 0.05 s: .*; file /too: ", info.value.seen)
     timer = threading.Timer(0.2, target.files.add, ("/late",))
     timer.start()
     run(never | wait.file("/late"), target, 5)
