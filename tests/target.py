@@ -111,8 +111,8 @@ class Target:
     def end(self, code: int = 0) -> None:
         self.waiting.code = code
         self.written.close()
-        os.close(self.waiting.write)
-        self.waiting.write = -1
+        descriptor, self.waiting.write = self.waiting.write, -1  # whoever waits goes on as soon as it is closed
+        os.close(descriptor)
 
 
 def last_seen(wanted: Wait, target: Any, tries: int = 2) -> str:

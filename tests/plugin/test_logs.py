@@ -11,7 +11,8 @@ def test_expect_goes_from_line_to_line(run: Run) -> None:
             from pytest_containers import container
             script = "echo 'user 1'; echo 'user 2'; echo bad >&2; printf 'name? '; read x; echo hello $x; sleep 1000"
             box = container("host", ["sh", "-c", script])
-            echo = container("host", ["sh", "-c", "mkfifo /tmp/in; exec 3<>/tmp/in; while read x <&3; do echo $x; done"])
+            script = "mkfifo /tmp/in; exec 3<>/tmp/in; while read x <&3; do echo $x; done"
+            echo = container("host", ["sh", "-c", script])
             def test_in_order(box):
                 assert box.logs.expect(r"user (\\d)")[1] == "1"
                 assert box.logs.expect(r"user (\\d)")[1] == "2"

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ def target() -> Iterator[Target]:
     made = Target()
     yield made
     for descriptor in (made.waiting.read, made.waiting.write):
-        with contextlib.suppress(OSError):
+        if descriptor >= 0:
             os.close(descriptor)
 
 
