@@ -75,16 +75,16 @@ class Search:
     """Looks for a pattern in output that is read from its beginning, from the given positions on."""
 
     def __init__(self, pattern: re.Pattern[str], positions: dict[int, Position]) -> None:
-        self.pattern = pattern
+        self.pattern: re.Pattern[str] = pattern
         self._lines = Lines()
         self._skip = {stream: position.offset for stream, position in positions.items()}
         self.positions: dict[int, Position] = dict(positions)
         self.tentative: re.Match[str] | None = None
         """A match in a line that is not ended yet, and may still become another."""
         self._tentative_stream = 0
-        self.seen = 0
+        self.seen: int = 0
         """Lines looked at."""
-        self.last = ""
+        self.last: str = ""
 
     def feed(self, stream: int, data: bytes) -> re.Match[str] | None:
         """Take the next piece; the match, if a line has one."""
