@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pytest_containers.definition import ContainerSpec
     from pytest_containers.limits import Limits
 
-LIMITS, IMAGES, TIMEOUT = "container_limits", "container_images", "container_timeout"
+LIMITS, IMAGES, TIMEOUT, INSIDE = "container_limits", "container_images", "container_timeout", "in_container"
 
 
 def _limits(mark: pytest.Mark) -> Limits:
@@ -48,10 +48,16 @@ def _timeout(mark: pytest.Mark) -> float:
     return seconds
 
 
+def _inside(mark: pytest.Mark) -> object:
+    from pytest_containers.isolation.place import arguments
+
+    return arguments(mark)
+
+
 def check(items: Iterable[pytest.Item]) -> None:
     """Raise CollectError with file and line for a marker with wrong arguments."""
     for item in items:
-        for name, read in ((LIMITS, _limits), (IMAGES, _images), (TIMEOUT, _timeout)):
+        for name, read in ((LIMITS, _limits), (IMAGES, _images), (TIMEOUT, _timeout), (INSIDE, _inside)):
             for mark in item.iter_markers(name):
                 try:
                     read(mark)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from pytest_containers.factory import Containers
 
+INSIDE = pytest.StashKey[bool]()
+"""There in the configuration of the pytest that runs inside the container of a test (``pytest_containers.inside``)."""
 _BEGUN = pytest.StashKey[bool]()
 _FAILED_IMAGES = pytest.StashKey[dict[str, str]]()
 
@@ -64,6 +66,12 @@ def pytest_configure(config: pytest.Config) -> None:
         "container_timeout(seconds): how long the containers that the test starts may take to become ready, and how "
         "long it waits for their end and their output",
     )
+    config.addinivalue_line(
+        "markers",
+        "in_container(image='host', python=None, network=True, memory='64m', cpus=0.5, pids=50, env={}, mounts={}, "
+        "user=None, timeout=None): run the test itself in a container; several images or interpreters, as a list or a "
+        "dict of ids, make a test of each",
+    )
     given = {
         name: config.getoption(f"containers_{name}") for name in ("engine", "timeout", "limits", "log_lines", "scope")
     }
@@ -116,7 +124,7 @@ def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
     made: object = yield
     several = cast("list[object]", made) if isinstance(made, list) else [made]
     items = [item for item in several if isinstance(item, pytest.Item)]
-    if any(mark.name.startswith("container_") for item in items for mark in item.iter_markers()):
+    if any(mark.name.startswith(("container_", "in_container")) for item in items for mark in item.iter_markers()):
         from pytest_containers.markers import check
 
         check(items)
@@ -128,8 +136,20 @@ _FACTORIES = frozenset(
 )
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A mark that names several images or interpreters makes a test of each."""
+    mark = metafunc.definition.get_closest_marker("in_container")
+    if mark is not None:
+        from pytest_containers.isolation.place import parametrize
+
+        parametrize(metafunc, mark)
+
+
 def _needs_engine(item: pytest.Item) -> bool:
-    if not _FACTORIES.isdisjoint(getattr(item, "fixturenames", ())) or item.get_closest_marker("container_images"):
+    marks = ("container_images", "in_container")
+    if any(item.get_closest_marker(mark) for mark in marks):
+        return True
+    if not _FACTORIES.isdisjoint(getattr(item, "fixturenames", ())):
         return True
     info = getattr(item, "_fixtureinfo", None)
     definitions = info.name2fixturedefs.values() if info else ()
@@ -137,7 +157,7 @@ def _needs_engine(item: pytest.Item) -> bool:
 
 
 def _runs_tests(config: pytest.Config) -> bool:
-    return not (config.option.collectonly or getattr(config.option, "setupplan", False))
+    return not (config.option.collectonly or getattr(config.option, "setupplan", False) or INSIDE in config.stash)
 
 
 def _begin(config: pytest.Config) -> None:
@@ -188,6 +208,17 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """A test that runs in a container is run by the pytest there."""
+    if item.get_closest_marker("in_container") is None or not _runs_tests(item.config):
+        return None
+    from pytest_containers.isolation.run import run
+
+    run(item, nextitem)
+    return True
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A test whose images could not be pulled fails with the reason."""
     failed = item.config.stash.get(_FAILED_IMAGES, None)
@@ -211,6 +242,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End the warm containers of tests that ran in them."""
+    from sys import modules
+
+    if "pytest_containers.isolation.run" in modules:
+        modules["pytest_containers.isolation.run"].close(session.config)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End the engine with the run."""
@@ -226,6 +265,11 @@ def _factory(request: pytest.FixtureRequest) -> Generator[Containers]:
     factory = Containers.of(request.node)
     yield factory
     factory.close()
+
+
+@pytest.fixture
+def _in_container_case(request: pytest.FixtureRequest) -> object:
+    return request.param
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 
 from pytest_containers.errors import ContainerError, translated
 from pytest_containers.networks import Network
+from pytest_containers.plugin import INSIDE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +71,10 @@ def number_setting(config: pytest.Config, name: str, *, above: float) -> float:
 def engine_of(config: pytest.Config) -> Engine:
     """The run's engine, which is not necessarily started; ContainerError says why there is none."""
     __tracebackhide__ = True
+    if INSIDE in config.stash:
+        raise ContainerError(
+            "a test that runs in a container itself (in_container) cannot start containers: the engine is outside"
+        )
     if _ENGINE not in config.stash:
         config.stash[_ENGINE] = _located(config)
     engine = config.stash[_ENGINE]
