@@ -14,7 +14,6 @@ from pytest_containers.handle import Container
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_containers.client.request_types import ContainerBody
     from pytest_containers.definition import ContainerSpec
     from pytest_containers.limits import Limits
     from pytest_containers.networks import Network
@@ -117,13 +116,8 @@ class Engine:
 
     # -- containers
 
-    def create(
-        self, spec: ContainerSpec, *, node: object, name: str, extra: Mapping[str, object] | None = None
-    ) -> Container:
-        """Create a container for the test or collector ``node``; an image that is not there is pulled.
-
-        ``extra``: fields of the request's body that a definition has no words for.
-        """
+    def create(self, spec: ContainerSpec, *, node: object, name: str) -> Container:
+        """Create a container for the test or collector ``node``; an image that is not there is pulled."""
         __tracebackhide__ = True
         from pytest_containers.markers import with_timeout
 
@@ -134,7 +128,6 @@ class Engine:
             spec = self._without_impossible_limits(spec, spec.limits, label)
         labels = {RUN_LABEL: self.run, **({"org.pytest-containers.fixture": name} if name else {})}
         body = create_body(spec, labels, [name] if name.isidentifier() else [], publish=not self.own_addresses)
-        body = cast("ContainerBody", {**body, **(extra or {})})
         with translated(f"cannot create container {f'{label} ' if label else ''}of image {spec.image!r}"):
             try:
                 container_id = client.containers.create(body, spec.name)

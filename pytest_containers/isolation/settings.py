@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pytest_containers.definition import ContainerSpec
+from pytest_containers.images import obtain
 from pytest_containers.isolation.place import HOST
+from pytest_containers.session import engine_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,6 +26,9 @@ _COMPANIONS = ("pytest_containers", "pytest", "_pytest", "pluggy", "iniconfig", 
 """What an interpreter without pytest gets: pytest and what it needs, all of it pure Python."""
 _INSIDE = "/opt/pytest-containers"
 _HIDDEN = ("/tmp", "/run", "/dev", "/proc", "/sys")  # noqa: S108  directories of the machine that the image host has not
+_ATTACHED = dict.fromkeys(("OpenStdin", "StdinOnce", "AttachStdin", "AttachStdout", "AttachStderr"), True)
+"""What a definition has no words for: the container's standard input is a client's."""
+_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst", ".tar.bz2")
 _PASSED = ("PYTHON", "PYTEST_", "LC_")
 _PASSED_NAMES = frozenset({"CI", "BUILD_NUMBER", "LANG", "TZ", "TERM", "COLUMNS", "NO_COLOR", "FORCE_COLOR"})
 _NOT_PASSED = frozenset({"PYTHONHOME", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONBREAKPOINT", "PYTEST_CURRENT_TEST",
@@ -42,7 +47,10 @@ _OPTIONS: dict[str, Any] = {
 
 def definition(item: pytest.Item, place: Place) -> tuple[ContainerSpec, dict[str, Any]]:
     """The container for a test's place, and the settings of the pytest in it."""
-    config = item.config
+    config, engine = item.config, engine_of(item.config)
+    image = place.image
+    if image.endswith(_ARCHIVES):
+        image = obtain(engine, "in_container", None, config.rootpath / image, ()).reference
     on_host = place.image == HOST
     measured = coverage_options()
     names = (*_COMPANIONS, "coverage") if measured is not None else _COMPANIONS
@@ -63,7 +71,7 @@ def definition(item: pytest.Item, place: Place) -> tuple[ContainerSpec, dict[str
     binds |= {str(rootdir / source): target for source, target in place.mounts}
     boot = f"{companions['pytest_containers']}/pytest_containers/inside/boot.py"
     spec = ContainerSpec(
-        place.image,
+        image,
         entrypoint=[python, boot],
         network=place.network,
         env=_environment(read_only=str(rootdir) in binds) | dict(place.env),
@@ -71,6 +79,7 @@ def definition(item: pytest.Item, place: Place) -> tuple[ContainerSpec, dict[str
         user=place.user,
         workdir=str(config.invocation_params.dir),
         binds=binds,
+        docker=_ATTACHED,
     )
     settings = {
         "where": str(place),

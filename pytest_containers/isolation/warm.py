@@ -47,8 +47,7 @@ class Warm:
         self._errors = bytearray()
         self.uncaptured = bytearray()
         self.usable = True
-        extra = {"OpenStdin": True, "StdinOnce": True, "AttachStdin": True, "AttachStdout": True, "AttachStderr": True}
-        self.container: Container = engine.create(spec, node=None, name="", extra=extra)
+        self.container: Container = engine.create(spec, node=None, name="")
         try:
             with translated(f"cannot talk to the container of {settings['where']}"):
                 self._stream: RawStream = engine.client.containers.attach(self.container.id, stdin=True)

@@ -1,0 +1,109 @@
+"""Tests that run in a container of another image than the machine's own: here Debian's Python and what it loads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Run = Callable[..., pytest.RunResult]
+
+PYTHON = "/usr/bin/python3"
+_PLACE = "import sys, sysconfig; print(sys.executable, sysconfig.get_path('stdlib'), sep='\\n')"
+
+
+def libraries(*files: Path) -> set[Path]:
+    """The shared libraries that programs load, ldd(1)."""
+    listed = subprocess.run(["ldd", *files], capture_output=True, text=True, check=False).stdout
+    words = [word for line in listed.splitlines() for word in line.split() if word.startswith("/") and ":" not in word]
+    return {Path(word) for word in words}
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root filesystem with an interpreter, its standard library and nothing else: no pytest."""
+    program, library = subprocess.run(
+        [PYTHON, "-I", "-c", _PLACE], capture_output=True, text=True, check=True
+    ).stdout.split()
+    path = tmp_path_factory.mktemp("image") / "python.tar"
+    modules = list(Path(library).glob("lib-dynload/*.so"))
+    with tarfile.open(path, "w") as tar:
+        tar.add(Path(program).resolve(), PYTHON)
+        tar.add(library, filter=lambda member: None if "/test/" in member.name else member)
+        for file in sorted(libraries(Path(program).resolve(), *modules)):
+            tar.add(file.resolve(), str(file))
+        for name in ("tmp", "proc", "sys", "dev", "etc"):
+            member = tarfile.TarInfo(name)
+            member.type, member.mode = tarfile.DIRTYPE, 0o1777 if name == "tmp" else 0o755
+            tar.addfile(member)
+    return path
+
+
+def test_an_image_without_pytest_gets_it_and_nothing_else(run: Run, archive: Path) -> None:
+    result = run(
+        "-rA",
+        "--cov=product",
+        "--cov-report=term-missing",
+        product="def f():\n    return 5",
+        test_it=f"""
+            import importlib.util, os, sys, pytest, product
+            @pytest.mark.in_container(image={{"here": "host", "there": "{archive}"}}, network=False)
+            def test_it(tmp_path, pytestconfig):
+                there = not os.path.exists("/usr/bin/env")
+                found = {{name for name in ("xdist", "hypothesis", "filelock") if importlib.util.find_spec(name)}}
+                assert bool(found) != there
+                assert product.f() == (5 if there else 6)
+            @pytest.mark.in_container("{archive}")
+            def test_writes(pytestconfig):
+                with pytest.raises(OSError):
+                    (pytestconfig.rootpath / "new").write_text("")
+        """,
+    )
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*test_it[[]here[]]*",
+            "E       assert 5 == 6",
+            "PASSED test_it.py::test_it[[]there[]]",
+            "PASSED test_it.py::test_writes",
+        ]
+    )
+    result.stdout.re_match_lines([r"product\.py +2 +0 +100%"])
+
+
+def test_another_interpreter_sees_the_project_and_not_the_packages_of_ours(run: Run) -> None:
+    result = run(
+        product="",
+        test_it=f"""
+            import importlib.util, os, sys, pytest
+            @pytest.mark.in_container(python=["{PYTHON}", "{sys.executable}"])
+            def test_it(request):
+                import product
+                ours = sys.prefix == {sys.prefix!r}
+                assert ours == ("{sys.executable}" in request.node.name)
+                assert bool(importlib.util.find_spec("xdist")) == ours
+        """,
+    )
+    result.assert_outcomes(passed=2)
+
+
+def test_an_image_without_python(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "empty.tar"
+    with tarfile.open(path, "w") as tar:
+        tar.add("/etc/hostname", "etc/hostname")
+    result = run(
+        test_it=f"""
+            import pytest
+            @pytest.mark.in_container("{path}")
+            def test_it(): ...
+        """
+    )
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines("test_it in a container (image *empty.tar): *python3*")
