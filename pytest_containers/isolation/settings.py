@@ -26,7 +26,9 @@ _COMPANIONS = ("pytest_containers", "pytest", "_pytest", "pluggy", "iniconfig", 
 """What an interpreter without pytest gets: pytest and what it needs, all of it pure Python."""
 _INSIDE = "/opt/pytest-containers"
 _HIDDEN = ("/tmp", "/run", "/dev", "/proc", "/sys")  # noqa: S108  directories of the machine that the image host has not
-_ATTACHED = dict.fromkeys(("OpenStdin", "StdinOnce", "AttachStdin", "AttachStdout", "AttachStderr"), True)
+_ATTACHED: dict[str, bool] = dict.fromkeys(
+    ("OpenStdin", "StdinOnce", "AttachStdin", "AttachStdout", "AttachStderr"), True
+)
 """What a definition has no words for: the container's standard input is a client's."""
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst", ".tar.bz2")
 _PASSED = ("PYTHON", "PYTEST_", "LC_")

@@ -25,7 +25,23 @@ MESSAGES, STANDARD_OUTPUT, STANDARD_ERROR = b"POE"
 _KEPT = 65536
 """Bytes of uncaptured output that are kept for a report."""
 
-Message = "dict[str, Any]"
+
+class Frames:
+    """Takes bytes in any pieces, gives kind and data of each frame that is whole."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def feed(self, piece: bytes) -> Iterator[tuple[int, bytes]]:
+        """Yield the frames that end in the next bytes."""
+        self._rest += piece
+        while len(self._rest) >= HEAD:
+            end = HEAD + int.from_bytes(self._rest[1:HEAD], "big")
+            if len(self._rest) < end:
+                return
+            kind, data = self._rest[0], bytes(self._rest[HEAD:end])
+            del self._rest[:end]
+            yield kind, data
 
 
 class TimedOut(Exception):
@@ -42,7 +58,7 @@ class Warm:
 
     def __init__(self, engine: Engine, spec: ContainerSpec, settings: Mapping[str, Any]) -> None:
         self._engine = engine
-        self._frames, self._lines = bytearray(), bytearray()
+        self._frames, self._lines = Frames(), bytearray()
         self._demultiplexer = Demultiplexer()
         self._errors = bytearray()
         self.uncaptured = bytearray()
@@ -98,22 +114,13 @@ class Warm:
             if number != STDOUT:
                 _keep(self._errors, data)
                 continue
-            self._frames += data
-            for kind, content in self._whole_frames():
+            for kind, content in self._frames.feed(data):
                 if kind == MESSAGES:
                     self._lines += content
                 else:
                     _keep(self.uncaptured, content)
                     show(1 if kind == STANDARD_OUTPUT else 2, content)
             yield from self._messages()
-
-    def _whole_frames(self) -> Iterator[tuple[int, bytes]]:
-        while len(self._frames) >= HEAD:
-            end = HEAD + int.from_bytes(self._frames[1:HEAD], "big")
-            if len(self._frames) < end:
-                return
-            yield self._frames[0], bytes(self._frames[HEAD:end])
-            del self._frames[:end]
 
     def _messages(self) -> Iterator[dict[str, Any]]:
         *lines, rest = bytes(self._lines).split(b"\n")
