@@ -14,6 +14,10 @@ import select
 import signal
 import sys
 
+TYPE_CHECKING = False  # importing typing costs more than all else here
+if TYPE_CHECKING:
+    from typing import Any
+
 CHUNK = 65536
 MAIN_MODULES = ("pytest_containers",)
 
@@ -104,7 +108,7 @@ def work(commands: int, say: int) -> None:
         serve(settings, requests, say)
 
 
-def prepare_path(settings: dict) -> None:  # type: ignore[type-arg]
+def prepare_path(settings: dict[str, Any]) -> None:
     """Let this interpreter find the project, pytest and this package, and nothing else of the one outside."""
     if sys.path[0] == os.path.dirname(os.path.abspath(__file__)):  # noqa: PTH100, PTH120  pathlib costs too much here
         del sys.path[0]

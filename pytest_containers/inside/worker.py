@@ -72,7 +72,7 @@ class Warm:
     def __init__(self, settings: Mapping[str, Any], descriptor: int, measuring: Any) -> None:
         self._measuring = measuring
         self._config = config = _config(settings)
-        self.messages = Messages(descriptor, config)
+        self.messages: Messages = Messages(descriptor, config)
         config.pluginmanager.register(self.messages, "pytest_containers_messages")
         config._do_configure()  # pyright: ignore[reportPrivateUsage]  # what pytest.main does, without its end
         self._session = pytest.Session.from_config(config)

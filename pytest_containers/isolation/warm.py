@@ -61,8 +61,8 @@ class Warm:
         self._frames, self._lines = Frames(), bytearray()
         self._demultiplexer = Demultiplexer()
         self._errors = bytearray()
-        self.uncaptured = bytearray()
-        self.usable = True
+        self.uncaptured: bytearray = bytearray()
+        self.usable: bool = True
         self.container: Container = engine.create(spec, node=None, name="")
         try:
             with translated(f"cannot talk to the container of {settings['where']}"):
