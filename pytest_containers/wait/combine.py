@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Self
 
+from pytest_containers.errors import ContainerError
 from pytest_containers.wait.base import Ended, Probe, TimedOut, Wait
 
 if TYPE_CHECKING:
@@ -20,12 +21,25 @@ class _Several(Probe):
         self._every = every
         self._open: dict[str, Probe] = {}
         self._given_up: dict[str, str] = {}
+        self._refused: list[ContainerError] = []
         try:
             for name, one in begin:
-                self._open[name] = one()
+                self._begin(name, one)
+            if self._refused and not self._open:
+                raise self._refused[0]
         except BaseException:
             self.close()
             raise
+
+    def _begin(self, name: str, begin: Callable[[], Probe]) -> None:
+        """What has ended already has no address any more on Docker, say: another of them may hold all the same."""
+        try:
+            self._open[name] = begin()
+        except ContainerError as error:
+            if self._every:
+                raise
+            self._refused.append(error)
+            self._given_up[name] = str(error)
 
     def check(self) -> bool:
         self.tries += 1

@@ -199,6 +199,18 @@ def test_all_and_any(target: Target) -> None:
     assert wait.all(wait.port(1)) == wait.port(1)
 
 
+def test_one_that_cannot_be_looked_for_leaves_any_but_not_all(target: Target) -> None:
+    def port(_: int) -> int:
+        raise ContainerError("it has no address")
+
+    target.port = port
+    target.end()
+    run(wait.port(80) | wait.exit(), target, 5)
+    for wanted in (wait.port(80) & wait.exit(), wait.port(80) | wait.http()):
+        with pytest.raises(ContainerError, match="it has no address"):
+            run(wanted, target, 5)
+
+
 def check(_: object) -> bool:
     return True
 
