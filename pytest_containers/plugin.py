@@ -236,9 +236,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """A failing test shows its containers."""
     report = yield
     if report.failed and _BEGUN in item.config.stash:
-        from pytest_containers.report import add_sections
+        from pytest_containers.reports.failure import describe
 
-        add_sections(item, report)
+        describe(item, report)
     return report
 
 

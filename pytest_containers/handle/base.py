@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from typing import TYPE_CHECKING
 
 from pytest_containers.errors import translated
@@ -27,6 +28,8 @@ class Handle:
         self._removed = False
         self._started = False
         self._since: float | None = None
+        self.moments: dict[str, float] = {"created": time.time()}
+        """When it was ``created``, ``started`` and ``ready`` last, in seconds since 1970."""
         self.id = container_id
         self.network = network
         """The private network that it is in, where it was given one."""
@@ -37,6 +40,16 @@ class Handle:
     @property
     def _what(self) -> str:
         return f"{self._label} ({self._spec.image})" if self._label else f"{self._spec.image} {self.id[:12]}"
+
+    @property
+    def label(self) -> str:
+        """Its fixture's name, or the name that it was given; empty where there is neither."""
+        return self._label
+
+    @property
+    def definition(self) -> ContainerSpec:
+        """What it was made of."""
+        return self._spec
 
     @property
     def image(self) -> str:

@@ -55,11 +55,14 @@ class Life(Readiness):
         __tracebackhide__ = True
         self._since = time.time() if self._started else None
         self._started = True
+        self.moments.pop("ready", None)
         self._change("start")
+        self.moments["started"] = time.time()
         self._begin_forwarding()
         if self._spec.after_start:
             self._spec.after_start(self)
         self.await_ready()
+        self.moments["ready"] = time.time()
         if self._spec.after_ready:
             self._spec.after_ready(self)
 
