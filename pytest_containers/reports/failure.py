@@ -79,7 +79,7 @@ def timeline(record: Record) -> str:
         (at, f"{what} +{at:.3f} s{more}")
         for what, at, more in (
             ("started", record.started, ""),
-            ("ready", record.ready if record.ready != record.started else None, ""),
+            ("ready", record.ready, ""),
             ("first error", record.first_error, shown),
             ("ended", record.ended, ""),
         )

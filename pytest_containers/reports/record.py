@@ -116,9 +116,7 @@ def _fill_state(record: Record, container: Container, details: ContainerDetails)
     started, ended = seconds(state.get("StartedAt", "")), seconds(str(state.get("FinishedAt", "")))
     if created is not None and started is not None:
         record.started = max(0.0, started - created)
-    if "ready" in moments and container.definition.wait is None:
-        record.ready = record.started
-    elif "ready" in moments:
+    if "ready" in moments:
         record.ready = max(record.started or 0.0, moments["ready"] - record.created)
     record.state = state.get("Status", "unknown")
     if record.state in {"exited", "dead"}:

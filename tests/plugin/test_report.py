@@ -83,7 +83,7 @@ def test_definition_timeline_and_first_error(run: Run) -> None:
             "definition: *: sh -c '*'; env: PASSWORD; wait: *; workdir: /tmp",
             "timeline: created, *first error +* s (FATAL: no disk)*",
             "-* container host *: exited with code 3 -*",
-            "timeline: created, started +* s, *ended +* s",
+            "timeline: created, started +* s, *ended +* s*",
             "(it wrote nothing)",
         ]
     )
