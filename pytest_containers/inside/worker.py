@@ -52,9 +52,15 @@ def _config(settings: Mapping[str, Any]) -> pytest.Config:
         args += ["-p", "pytest_containers.plugin"]
     config = get_config(args)
     config.stash[INSIDE] = True
+    # What there is to say about the configuration was said outside, where it may be an error (filterwarnings).
+    config.issue_config_time_warning = _unsaid
     config.option.__dict__.update(settings["options"])
     config.parse(args, addopts=False)
     return config
+
+
+def _unsaid(warning: Warning, stacklevel: int) -> None:
+    """In place of Config.issue_config_time_warning."""
 
 
 def _announced() -> bool:

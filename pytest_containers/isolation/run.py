@@ -175,6 +175,7 @@ class _Test:
 
     def fatal(self, message: dict[str, Any], warm: Warm) -> None:
         """The pytest inside cannot go on, or could not begin."""
+        warm.usable = False
         raise _Died(message["text"], _sections(warm, []))
 
     def uncollected(self, message: dict[str, Any], _warm: Warm) -> None:

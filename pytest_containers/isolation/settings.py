@@ -76,7 +76,7 @@ def definition(item: pytest.Item, place: Place) -> tuple[ContainerSpec, dict[str
         image,
         entrypoint=[python, boot],
         network=place.network,
-        env=_environment(read_only=str(rootdir) in binds) | dict(place.env),
+        env=_environment(read_only=str(rootdir) in binds) | {"PYTEST_IN_CONTAINER": place.image} | dict(place.env),
         limits=place.limits,
         user=place.user,
         workdir=str(config.invocation_params.dir),

@@ -138,6 +138,8 @@ class Warm:
         with contextlib.suppress(ContainerError):
             self.container.wait()
         said = self._errors.decode(errors="replace").strip()
+        if "No such file" in said and "boot.py" in said:
+            said += " (the engine has to see this machine's files: in_container needs one on this machine)"
         return f"{self.container.ending()}{f': {said}' if said else ''}"
 
     def out_of_memory(self) -> bool:

@@ -78,7 +78,8 @@ def test_an_image_without_pytest_gets_it_and_nothing_else(run: Run, archive: Pat
     result.stdout.re_match_lines([r"product\.py +2 +0 +100%"])
 
 
-def test_another_interpreter_sees_the_project_and_not_the_packages_of_ours(run: Run) -> None:
+def test_another_interpreter_sees_the_project_and_not_the_packages_of_ours(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\naddopts = --strict-markers --strict-config -p pytester\nfilterwarnings = error")
     result = run(
         product="",
         test_it=f"""
@@ -107,3 +108,25 @@ def test_an_image_without_python(run: Run, tmp_path: Path) -> None:
     )
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines("test_it in a container (image *empty.tar): *python3*")
+
+
+def test_an_engine_that_does_not_see_our_files(run: Run, archive: Path) -> None:
+    result = run(
+        conftest="""
+            from pytest_containers.isolation import settings
+            definition = settings.definition
+            def elsewhere(item, place):
+                import dataclasses
+                spec, told = definition(item, place)
+                binds = {source: target for source, target in spec.binds.items() if "pytest_containers" not in source}
+                return dataclasses.replace(spec, binds=binds), told
+            settings.definition = elsewhere
+        """,
+        test_it=f"""
+            import pytest
+            @pytest.mark.in_container("{archive}")
+            def test_it(): ...
+        """,
+    )
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines("test_it in a container *: the interpreter there has ended*needs one on this machine)")
