@@ -1,8 +1,9 @@
-"""``container_runtime clean``: removes what engines left that were killed, and what they keep between runs in memory.
+"""``container_runtime clean``: removes what engines left that were killed, and what they keep between runs.
 
 Dead runs are swept by whoever starts next anyway. Nobody else removes the layers of the image ``host``, which serve all
-engines of a user (those that an engine holds are kept: ``images/held.py``), nor the writable layers of runs whose
-directory went with the machine's restart (/run is a tmpfs), which is done only while no engine of the user is alive.
+engines of a user, all snapshots at once (of both, those that an engine holds are kept: ``images/held.py``), and the
+writable layers of runs whose directory went with the machine's restart (/run is a tmpfs), which is done only while no
+engine of the user is alive.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
 _NAME = "pytest-containers"
 _LAYER = re.compile(r"host-[0-9a-f]{32}")  # images/host.py, images/host_parts.py
 _PARTIAL = re.compile(r"\.(host-[0-9a-f]{32}|probe)(-\d+-[0-9a-f]+)+")  # their names while they are made, or removed
+_SNAPSHOT = re.compile(r"\.?[0-9a-f]{64}(-\d+-[0-9a-f]+)?")  # images/snapshots.py; with a dot while it is removed
 _RUN = re.compile(r"run-\d+-[0-9a-f]+")
 
 
 class Removed(NamedTuple):
-    """One thing that was removed: ``kind`` is "run", "host layer" or "writable layers"."""
+    """One thing that was removed: ``kind`` is "run", "host layer", "snapshot" or "writable layers"."""
 
     kind: str
     path: str
@@ -99,6 +101,8 @@ def clean() -> tuple[list[Removed], list[str]]:
     bases = [*found, shared_memory()]
     for base in bases:
         removed += _remove(base, _LAYER, "host layer")
+    for base in (*bases, data_home()):
+        removed += _remove(base / "snapshots", _SNAPSHOT, "snapshot")
     if not alive:
         for base in bases:
             removed += _remove(base, _PARTIAL, "host layer")

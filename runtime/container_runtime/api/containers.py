@@ -34,9 +34,10 @@ async def list_all(request: Request) -> None:
 
 
 async def create(request: Request) -> None:
-    """POST /containers/create."""
+    """POST /containers/create; ``snapshot``: the key of one of ours to start from."""
     body = check_create(await request.json())
-    made = await actions.create(request.engine, body, request.query.get("name") or None)
+    name, snapshot = request.query.get("name") or None, request.query.get("snapshot") or None
+    made = await actions.create(request.engine, body, name, snapshot)
     await request.answer(201, {"Id": made.id, "Warnings": publishing.warnings(made)})
 
 

@@ -33,7 +33,7 @@ async def ping(request: Request) -> None:
 async def version(request: Request) -> None:
     """GET /version."""
     about = information.version(API_VERSION, MIN_API_VERSION)
-    ours = {"Forwards": request.engine.networks.forwards is not None}
+    ours = {"Forwards": request.engine.networks.forwards is not None, "Snapshots": True}
     await request.answer(200, {**about, "X-Pytest-Containers": ours})
 
 

@@ -77,6 +77,10 @@ class Container:
         self.begun = asyncio.Event()
         self.restarts = Restarts()
         self.points: list[MountPoint] = []
+        self.bases: dict[str, tuple[str, ...]] = {}
+        """Frozen layers between image and writable layer (``freezing``): of each part of the root, top first."""
+        self.checkpoints: dict[str, dict[str, tuple[str, ...]]] = {}
+        """By name, what ``bases`` is after a return to it."""
         self.health: Health | None = None
         self.published: list[Published] | None = None
         """Where its ports are reached; None while nothing can be published."""

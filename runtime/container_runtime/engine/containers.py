@@ -17,6 +17,7 @@ from container_runtime.engine import (
     publishing,
     restarts,
     sandboxes,
+    snapshots,
     unsupported,
 )
 from container_runtime.engine.container import Container
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
     from container_runtime.engine.core import Engine
 
 
-async def create(engine: Engine, body: dict[str, Any], name: str | None) -> Container:
-    """Make a container; nothing runs yet.
+async def create(engine: Engine, body: dict[str, Any], name: str | None, snapshot: str | None = None) -> Container:
+    """Make a container; nothing runs yet. ``snapshot``: the key of the one that it starts from (``snapshots``).
 
     Raises:
-        NotFound: no such image.
+        NotFound: no such image, or snapshot.
         Conflict: the name is taken.
         InvalidParameter: the request makes no sense; it is tried as far as possible before anything starts.
         EngineError: a volume could not be filled.
@@ -52,6 +53,8 @@ async def create(engine: Engine, body: dict[str, Any], name: str | None) -> Cont
     directory = engine.run.containers / identity
     container = Container(identity, chosen, body, image, directory)
     container.points = mounting.points_of(engine, container)
+    if snapshot:
+        snapshots.start_from(container, snapshots.find(engine, snapshot, image))
     sandboxes.check(engine, container)
     publishing.check(container)
     bundle.generate(engine, container)

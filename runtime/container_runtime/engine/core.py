@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from container_runtime.engine.events import Bus
 from container_runtime.errors import EngineError, InvalidParameter, NotFound, Unavailable
+from container_runtime.images.snapshots import SnapshotStore
 from container_runtime.images.store import ImageStore
 from container_runtime.network import tap
 from container_runtime.network.manager import NetworkManager
@@ -35,6 +36,7 @@ class Engine:
         self.networks = networks
         self._outside = outside
         self.images = ImageStore(data_home())
+        self.snapshots = SnapshotStore()
         self.events = Bus()
         self.volumes = VolumeStore(run.layers / "volumes")
         self.containers: dict[str, Container] = {}
@@ -154,6 +156,7 @@ class Engine:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.networks.close()
         self.images.close()
+        self.snapshots.close()
         await asyncio.to_thread(self.run.remove)
 
 

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from container_runtime.engine import mountpoints
+from container_runtime.engine import mountpoints, roots
 from container_runtime.errors import EngineError, InvalidParameter, NotFound
 from container_runtime.images import copies
 from container_runtime.images.host_parts import mount_points
@@ -114,7 +114,7 @@ def _fill(engine: Engine, container: Container, point: MountPoint) -> None:
         if not target.is_dir() or any(target.iterdir()):
             return
         copies.fill(
-            engine.images.lower_directories(container.image),
+            roots.lower(engine, container),
             point.destination,
             target,
             most=_MOST_OF_HOST if of_host else 0,

@@ -41,12 +41,27 @@ def layer(engine: Engine, container: Container, destination: str = "/") -> Path:
     return top if destination == "/" else top / "parts" / destination.strip("/").replace("/", "%")
 
 
+def parts(engine: Engine, container: Container) -> list[tuple[str, tuple[str, ...]]]:
+    """Where in the container which lower directories are laid, top first: frozen layers, then the image's own."""
+    if engine.run.strategy != "overlay":
+        return [("/", lower(engine, container))]
+    return [(place, (*container.bases.get(place, ()), *below)) for place, below in engine.images.parts(container.image)]
+
+
+def lower(engine: Engine, container: Container) -> tuple[str, ...]:
+    """The same as one stack. A frozen copy of all files is all that there is."""
+    frozen = container.bases.get("/", ())
+    if frozen and engine.run.strategy == "copies":
+        return frozen[:1]
+    return (*frozen, *engine.images.lower_directories(container.image))
+
+
 def directories(engine: Engine, container: Container) -> tuple[str, ...]:
     """The directories that show the container's files without a mount, top first (``images.merged``)."""
     upper = str(layer(engine, container) / "upper")
     if engine.run.strategy == "copies":
         return (upper,)
-    return (upper, *engine.images.lower_directories(container.image))
+    return (upper, *lower(engine, container))
 
 
 def _escape(path: str) -> str:
@@ -54,16 +69,16 @@ def _escape(path: str) -> str:
     return path.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
 
 
-def _options(lower: Sequence[str], directory: Path) -> list[str]:
-    joined = ":".join(_escape(path) for path in lower)
+def _options(below: Sequence[str], directory: Path) -> list[str]:
+    joined = ":".join(_escape(path) for path in below)
     return [f"lowerdir={joined}", f"upperdir={directory}/upper", f"workdir={directory}/work"]
 
 
 def _overlays(engine: Engine, container: Container) -> Root:
     """One overlay as a rule, several for the host image of an ordinary user."""
     mounts: list[Mount] = []
-    for destination, lower in engine.images.parts(container.image):
-        options = [*_options(lower, layer(engine, container, destination)), "volatile"]
+    for destination, below in parts(engine, container):
+        options = [*_options(below, layer(engine, container, destination)), "volatile"]
         if userns.active():
             options.append("userxattr")
         mounts.append({"destination": destination, "type": "overlay", "source": "overlay", "options": options})
@@ -71,7 +86,7 @@ def _overlays(engine: Engine, container: Container) -> Root:
 
 
 async def _make_overlays(engine: Engine, container: Container) -> None:
-    for destination, _ in engine.images.parts(container.image):
+    for destination, _ in parts(engine, container):
         await _make_layer(container, layer(engine, container, destination))
 
 
@@ -87,7 +102,7 @@ def _served(engine: Engine, container: Container) -> Root:
     program = roots.program()
     if program is None:
         raise EngineError("fuse-overlayfs, which served the root filesystems here, is not installed any more")
-    options = _options(engine.images.lower_directories(container.image), layer(engine, container))
+    options = _options(lower(engine, container), layer(engine, container))
     mount: Mount = {"destination": "/", "type": roots.PROGRAM, "source": program, "options": options}
     return Root(str(engine.root_path), [mount])
 
@@ -98,7 +113,7 @@ async def _make_served(engine: Engine, container: Container) -> None:
 
 def _copied(engine: Engine, container: Container) -> Root:
     """A directory with all files of the image."""
-    if engine.images.is_host(container.image):
+    if engine.images.is_host(container.image) and not container.bases:
         raise EngineError(
             "the image host cannot be used here: the kernel refuses overlays, and without them the whole machine would "
             "have to be copied for each container; install fuse-overlayfs (Debian, Ubuntu, Fedora: the package of that "
@@ -112,9 +127,9 @@ async def _copy(engine: Engine, container: Container) -> None:
     target = layer(engine, container) / "upper"
     if target.is_dir():
         return
-    lower = engine.images.lower_directories(container.image)
+    below = lower(engine, container)
     with storage_errors(f"a copy of the image for container {container.name}", target.parent):
-        await asyncio.to_thread(copies.copy_merged, lower, target)
+        await asyncio.to_thread(copies.copy_merged, below, target)
 
 
 TABLE = {

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 30  # bytes; the kernel takes at most 2 GB at once
 _CANNOT = frozenset({errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM})  # copy_file_range(2)
+_OF_FUSE = ("user.fuseoverlayfs.opaque",)
 _OVERLAY = ("trusted.overlay.", "user.overlay.", "user.fuseoverlayfs.")  # attributes that are about layers
 
 
@@ -41,6 +42,21 @@ def copy_merged(directories: Sequence[str], target: Path) -> None:
     except BaseException:
         remove_tree(made)
         raise
+
+
+def move_layer(source: Path, target: Path) -> None:
+    """Have a layer at ``target``, on whatever filesystem: what overlayfs marks in it (whiteouts, opaque) included.
+
+    Raises:
+        OSError: the filesystem refused; ``source`` is there still.
+    """
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _Copier(layer=True).tree([str(source)], str(target))
+        remove_tree(source)
 
 
 def fill(
@@ -68,7 +84,9 @@ def fill(
 
 
 class _Copier:
-    def __init__(self, *, most: int = 0, owner: Callable[[int], int] = int) -> None:
+    def __init__(self, *, most: int = 0, owner: Callable[[int], int] = int, layer: bool = False) -> None:
+        """``layer``: marks of overlayfs are copied as they are."""
+        self._layer = layer
         self._left, self._living, self._owner = most, most > 0, owner
         self._gone = (FileNotFoundError,) if most > 0 else ()  # while it was looked at
         self._links: dict[tuple[int, int], str] = {}  # of files with several names: device and inode, the first copy
@@ -95,6 +113,8 @@ class _Copier:
                 self._describe(source, directory)
 
     def _entries(self, parts: list[str], devices: set[int]) -> dict[str, list[str]]:
+        if self._layer:
+            return {entry.name: [entry.path] for entry in os.scandir(parts[0])}
         if not self._living:
             return _merge(parts)
         with suppress(*self._gone):
@@ -135,7 +155,7 @@ class _Copier:
     def _describe(self, source: str, target: str) -> None:
         status = os.lstat(source)
         os.chown(target, self._owner(status.st_uid), self._owner(status.st_gid), follow_symlinks=False)
-        _describe(source, target, status)
+        _describe(source, target, status, (opaque_attribute(), *_OF_FUSE) if self._layer else ())
 
 
 def _merge(parts: list[str]) -> dict[str, list[str]]:
@@ -181,12 +201,12 @@ def _copy_file(source: str, target: str, size: int) -> None:
             shutil.copyfileobj(reading, writing)
 
 
-def _describe(source: str, target: str, status: os.stat_result) -> None:
+def _describe(source: str, target: str, status: os.stat_result, marks: Sequence[str]) -> None:
     """Mode, attributes and times; chown(2) takes capabilities and set-user-id away, so it came before."""
     if not stat.S_ISLNK(status.st_mode):
         Path(target).chmod(stat.S_IMODE(status.st_mode))
     for name in os.listxattr(source, follow_symlinks=False):
-        if not name.startswith(_OVERLAY):
+        if not name.startswith(_OVERLAY) or name in marks:
             with suppress(OSError):  # one that only the machine's root may set, or that the filesystem has not
                 os.setxattr(target, name, os.getxattr(source, name, follow_symlinks=False), follow_symlinks=False)
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns), follow_symlinks=False)

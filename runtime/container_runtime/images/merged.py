@@ -94,6 +94,33 @@ class MergedView:
             except OSError:
                 return None
 
+    def resolve(self, path: str) -> str:
+        """``path`` from the root without links on the way or at its end; what is not there is taken as it is.
+
+        Raises:
+            OSError: ELOOP.
+        """
+        done: list[str] = []
+        rest = deque(_components(path))
+        links = 0
+        while rest:
+            name = rest.popleft()
+            if name == "..":
+                done = done[:-1]
+                continue
+            with ExitStack() as stack:
+                found = self._walk(stack, "/".join([*done, name]), follow=False)
+                if found is None or not stat.S_ISLNK(found.status.st_mode):
+                    done.append(name)
+                    continue
+                target = os.readlink(found.name, dir_fd=found.parent)
+            links += 1
+            if links > _MAX_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+            done = [] if target.startswith("/") else done
+            rest.extendleft(reversed(_components(target)))
+        return "/" + "/".join(done)
+
     def _walk(self, stack: ExitStack, path: str, *, follow: bool) -> _Found | None:
         flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
         root = [_keep(stack, os.open(directory, flags)) for directory in self._directories]

@@ -52,14 +52,11 @@ class Part(NamedTuple):
 
 
 def parts(engine: Engine, container: Container) -> list[Part]:
-    """The parts of a container's root, for ``compare``."""
+    """The parts of a container's root, for ``compare``: since its snapshot or last checkpoint, where it has one."""
     strategy = engine.run.strategy
-    if strategy != "overlay":
-        lower = engine.images.lower_directories(container.image)
-        return [Part("/", roots.layer(engine, container) / "upper", lower, strategy)]
     return [
-        Part(destination, roots.layer(engine, container, destination) / "upper", directories)
-        for destination, directories in engine.images.parts(container.image)
+        Part(destination, roots.layer(engine, container, destination) / "upper", directories, strategy)
+        for destination, directories in roots.parts(engine, container)
     ]
 
 

@@ -13,7 +13,7 @@ from container_runtime.engine.files import changes
 from container_runtime.engine.files.packing import Packer
 from container_runtime.engine.files.session import opened
 from container_runtime.engine.files.transfer import in_thread, uncancelled
-from container_runtime.errors import EngineError
+from container_runtime.errors import EngineError, NotImplementedHere
 from container_runtime.images.changes import apply_changes
 from container_runtime.images.commit import Origin
 from container_runtime.images.reference import parse
@@ -92,8 +92,14 @@ async def commit(engine: Engine, container: Container, wish: Wish) -> Image:
     Raises:
         InvalidParameter: see ``configuration``; or the name is none.
         Conflict: the container is being removed.
+        NotImplementedHere: it has frozen layers (``freezing``) above its image.
         EngineError: it could not be stored.
     """
+    if container.bases:
+        raise NotImplementedHere(
+            f"container {container.name} starts from a snapshot or has checkpoints: it cannot be committed; use docker "
+            "export"
+        )
     config = configuration(container, wish)
     origin = Origin(
         wish.author, wish.comment, " ".join(container.body.get("Cmd") or container.image.config.get("Cmd") or [])
