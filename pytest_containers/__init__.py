@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from pytest_containers.images import Image as Image
     from pytest_containers.limits import Limits as Limits
     from pytest_containers.networks import Network as Network
+    from pytest_containers.snapshots.seeds import SQL as SQL
     from pytest_containers.volumes import Volume as Volume
 
 __all__ = [
+    "SQL",
     "Container",
     "ContainerError",
     "ContainerExited",
@@ -53,6 +55,7 @@ __all__ = [
 ]
 
 _PLACES = {
+    "SQL": "snapshots.seeds",
     "Container": "handle",
     "ContainerError": "errors",
     "ContainerExited": "errors",

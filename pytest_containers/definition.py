@@ -17,6 +17,7 @@ from pytest_containers.wait.base import Wait
 if TYPE_CHECKING:
     from pytest_containers.client.request_types import ContainerBody, HostConfig
     from pytest_containers.handle import Container
+    from pytest_containers.snapshots.seeds import Seed
 
 Command = str | Sequence[str]
 """A program and its arguments; a string is split as a POSIX shell splits words, and no shell is involved."""
@@ -100,6 +101,8 @@ class CommonOptions(TypedDict, total=False):
     before_stop: Hook | None
     docker: Mapping[str, Any]
     log_to: Logger | None
+    snapshot: bool | str
+    seed: Seed | Sequence[Seed]
 
 
 class Options(CommonOptions, total=False):
@@ -153,6 +156,10 @@ class ContainerSpec:
         docker: fields of Docker's create request that are merged in last, for what has no name here.
         cls: a class derived from ``Container`` that the handle is to have.
         log_to: a logger of Python's ``logging`` that gets each line of its output, at level INFO.
+        snapshot: made once: started until it is ready, seeded, stopped and frozen; what a test gets starts from there,
+            with the image's anonymous volumes. A string is one more part of what the snapshot is known by.
+        seed: what it gets before it is frozen: SQL (text, the path of a file, or ``SQL`` with a client of its own),
+            files by their paths, or a function that takes the container; or a list of such.
     """
 
     image: str = field(kw_only=False)
@@ -186,6 +193,8 @@ class ContainerSpec:
     docker: Mapping[str, Any] = field(default_factory=dict[str, Any])
     cls: type[Container] | None = None
     log_to: Logger | None = None
+    snapshot: bool | str = False
+    seed: Seed | Sequence[Seed] = ()
 
     def __post_init__(self) -> None:
         _string("image", self.image)
@@ -207,6 +216,8 @@ class ContainerSpec:
         _mapping("copies", self.copies)
         self._check_objects()
         self._check_life()
+        if self.seed or self.snapshot:
+            self._check_snapshot()
 
     def _check_objects(self) -> None:
         # Users need not have a type checker, so the declared types are checked as if there were none.
@@ -243,6 +254,14 @@ class ContainerSpec:
                 raise ValueError(f"volumes: {path!r} must be an absolute path in the container")
             if not isinstance(volume, str | Volume):
                 raise TypeError(f"volumes: {path} must be a Volume or a volume's name, not {volume!r}")
+
+    def _check_snapshot(self) -> None:
+        from pytest_containers.snapshots.seeds import steps
+
+        if not isinstance(cast("object", self.snapshot), bool | str):
+            raise TypeError(f"snapshot must be True, False or a string, not {self.snapshot!r}")
+        if steps(self.seed) and not self.snapshot:
+            raise ValueError("seed is for snapshot=True: after_ready is a function that each container gets")
 
     @property
     def network_name(self) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pytest_containers.client import Client
 from pytest_containers.client.errors import ClientError, NotFoundError
 from pytest_containers.definition import create_body
-from pytest_containers.errors import ContainerError, translated
+from pytest_containers.errors import ContainerError, NoSnapshot, translated
 from pytest_containers.handle import Container
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Engine:
 
     Attributes:
         own_addresses: whether the test process reaches containers at addresses of their own.
+        snapshots: whether it freezes the files of containers.
         forwards: whether it answers for them at loopback addresses of their own (an ordinary user's embedded engine).
         limits_optional: whether a container starts without a limit that the engine cannot set.
         published_host: where published ports are otherwise.
@@ -49,6 +50,7 @@ class Engine:
 
     own_addresses: bool = False
     forwards: bool = False
+    snapshots: bool = False
     limits_optional: bool = False
 
     def __init__(self, url: str, run: str, *, timeout: float, log_lines: int) -> None:
@@ -99,6 +101,7 @@ class Engine:
             if (version.get("Platform") or {}).get("Name") == OURS and self.url.startswith("unix:"):
                 self.own_addresses = True
                 self.forwards = bool((version.get("X-Pytest-Containers") or {}).get("Forwards"))
+            self.snapshots = bool((version.get("X-Pytest-Containers") or {}).get("Snapshots"))
         except (ClientError, ContainerError, OSError) as error:
             client.close()
             self._failure = self.explain(error)
@@ -116,8 +119,11 @@ class Engine:
 
     # -- containers
 
-    def create(self, spec: ContainerSpec, *, node: object, name: str) -> Container:
-        """Create a container for the test or collector ``node``; an image that is not there is pulled."""
+    def create(self, spec: ContainerSpec, *, node: object, name: str, snapshot: str | None = None) -> Container:
+        """Create a container for the test or collector ``node``; an image that is not there is pulled.
+
+        ``snapshot``: the key of the one that it starts from; NoSnapshot where there is none.
+        """
         __tracebackhide__ = True
         from pytest_containers.markers import with_timeout
 
@@ -130,11 +136,15 @@ class Engine:
         body = create_body(spec, labels, [name] if name.isidentifier() else [], publish=not self.own_addresses)
         with translated(f"cannot create container {f'{label} ' if label else ''}of image {spec.image!r}"):
             try:
-                container_id = client.containers.create(body, spec.name)
+                container_id = client.containers.create(body, spec.name, snapshot=snapshot)
             except NotFoundError as error:
+                if snapshot and "No such snapshot" in error.message:
+                    raise NoSnapshot(snapshot) from None
                 if "image" not in error.message.lower():
                     raise
                 client.images.pull(spec.image)
+                if snapshot:
+                    raise NoSnapshot(snapshot) from None
                 container_id = client.containers.create(body, spec.name)
         network: Network | None = None if isinstance(spec.network, str) else spec.network
         container = (spec.cls or Container)(self, container_id, spec, network, label)
@@ -163,12 +173,18 @@ class Engine:
         )
         return dataclasses.replace(spec, limits=dataclasses.replace(limits, **dict.fromkeys(dropped)))
 
-    def run_container(self, spec: ContainerSpec, *, node: object, name: str = "") -> Container:
+    def run_container(
+        self, spec: ContainerSpec, *, node: object, name: str = "", snapshot: str | None = None
+    ) -> Container:
         """Create a container, start it, and return when it is ready; one that fails is removed."""
         __tracebackhide__ = True
+        if spec.snapshot:
+            from pytest_containers.snapshots import making
+
+            return making.start(self, spec, node=node, name=name)
         attempt = 1
         while True:
-            container = self.create(spec, node=node, name=name)
+            container = self.create(spec, node=node, name=name, snapshot=snapshot)
             try:
                 container.start()
             except BaseException as error:
@@ -179,10 +195,42 @@ class Engine:
             else:
                 return container
 
+    def begin_container(self, spec: ContainerSpec, *, node: object, name: str) -> Container | None:
+        """Create a container and start it, and do not wait; None where its snapshot has to be made first."""
+        snapshot = None
+        if spec.snapshot:
+            from pytest_containers.snapshots import making
+
+            found = making.existing(self, spec)
+            if found is None:
+                return None
+            spec, snapshot = found
+        try:
+            container = self.create(spec, node=node, name=name, snapshot=snapshot)
+        except NoSnapshot:
+            return None
+        try:
+            container.begin()
+        except BaseException:
+            self.remove(container)
+            raise
+        return container
+
+    def complete_container(self, container: Container) -> Container:
+        """Return it when it is ready; one that fails is removed."""
+        __tracebackhide__ = True
+        try:
+            container.complete()
+        except BaseException:
+            self.remove(container)
+            raise
+        return container
+
     def remove(self, made: Container | Network | Volume) -> None:
         """Remove a container, network or volume and forget it. Where the engine is gone, so are they."""
         __tracebackhide__ = True
-        self.live = [entry for entry in self.live if entry[0] is not made]
+        for entry in [entry for entry in self.live if entry[0] is made]:
+            self.live.remove(entry)  # in place: other threads append
         try:
             made.finish() if isinstance(made, Container) else made.remove()
         except ContainerError:

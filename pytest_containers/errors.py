@@ -30,6 +30,10 @@ class WaitTimeout(ContainerError, TimeoutError):
     """What was awaited did not come in time."""
 
 
+class NoSnapshot(ContainerError):
+    """There is none under this key yet."""
+
+
 class translated:  # noqa: N801  read as words: with translated("cannot start …")
     """Inside it an engine's error is raised again as ContainerError, which says first what was wanted.
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 INSIDE = pytest.StashKey[bool]()
 """There in the configuration of the pytest that runs inside the container of a test (``pytest_containers.inside``)."""
 _BEGUN = pytest.StashKey[bool]()
+_NEXT = pytest.StashKey["pytest.Item"]()
 _FAILED_IMAGES = pytest.StashKey[dict[str, str]]()
 
 _OPTIONS = (
@@ -35,6 +36,12 @@ _OPTIONS = (
         "enforce|warn",
         "enforce",
         "a limit that the engine cannot set: enforce: the container does not start, warn: it starts without it",
+    ),
+    (
+        "lookahead",
+        "on|off",
+        "on",
+        "whether the next test's containers are started while a test runs",
     ),
     ("log-lines", "LINES", "50", "how many last lines of a container's output messages and reports show"),
 )
@@ -73,7 +80,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "dict of ids, make a test of each",
     )
     given = {
-        name: config.getoption(f"containers_{name}") for name in ("engine", "timeout", "limits", "log_lines", "scope")
+        name: config.getoption(f"containers_{name}")
+        for name in ("engine", "timeout", "limits", "log_lines", "scope", "lookahead")
     }
     if any(value is not None for value in given.values()):
         _check_settings(config)
@@ -94,6 +102,8 @@ def _check_settings(config: pytest.Config) -> None:
     limits = setting(config, "limits")
     if limits not in {"enforce", "warn"}:
         raise pytest.UsageError(f"containers_limits must be enforce or warn, not {limits!r}")
+    if setting(config, "lookahead") not in {"on", "off"}:
+        raise pytest.UsageError(f"containers_lookahead must be on or off, not {setting(config, 'lookahead')!r}")
     number_setting(config, "timeout", above=0)
     number_setting(config, "log_lines", above=-1)
 
@@ -229,6 +239,36 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     reasons = [f"image {image} cannot be pulled: {failed[image]}" for image in images_of([item]) if image in failed]
     if reasons:
         pytest.fail("\n".join(reasons), pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    """The next test's containers are started before this one's set-up, or when that has made what they need."""
+    if _BEGUN not in item.config.stash or not (nextitem is None or _needs_engine(nextitem)):
+        return (yield)
+    from pytest_containers import lookahead
+
+    ahead = lookahead.of(item.config)
+    if ahead is None:
+        return (yield)
+    if nextitem is not None:
+        item.stash[_NEXT] = nextitem
+        ahead.begin(item, nextitem)
+    try:
+        return (yield)
+    finally:
+        ahead.drop(item)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
+    """See ``pytest_runtest_protocol``."""
+    if _NEXT in item.stash:
+        from pytest_containers import lookahead
+
+        ahead = lookahead.of(item.config)
+        if ahead:
+            ahead.begin(item, item.stash[_NEXT])
 
 
 @pytest.hookimpl(wrapper=True)

@@ -118,7 +118,13 @@ def begin(config: pytest.Config) -> None:
 
 def close(config: pytest.Config) -> None:
     """End what the run has."""
+    from sys import modules
+
     engine = existing_engine(config)
+    if engine is not None and "pytest_containers.lookahead" in modules:
+        ahead = modules["pytest_containers.lookahead"].existing(config)
+        if ahead:
+            ahead.drop()
     if engine is not None:
         engine.close()
     elif PLACE in config.stash and config.stash[PLACE].shared and not hasattr(config, "workerinput"):

@@ -10,6 +10,7 @@ from pytest_containers.client.errors import EngineUnreachable, ServerError
 from pytest_containers.client.http import segment
 from pytest_containers.client.lifecycle import ContainerLife
 from pytest_containers.client.observation import ContainerObservation
+from pytest_containers.client.snapshots import ContainerSnapshots
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -78,19 +79,23 @@ class LogStream:
         self._stream.close()
 
 
-class Containers(ContainerFiles, ContainerLife, ContainerObservation):
+class Containers(ContainerFiles, ContainerLife, ContainerObservation, ContainerSnapshots):
     """``client.containers``; ``name`` may everywhere be a name, an id or the beginning of one."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(self, body: ContainerBody, name: str | None = None, platform: str | None = None) -> str:
-        """Create a container and return its id."""
-        return self.create_full(body, name, platform)["Id"]
+    def create(
+        self, body: ContainerBody, name: str | None = None, platform: str | None = None, *, snapshot: str | None = None
+    ) -> str:
+        """Create a container and return its id; ``snapshot``: the key of the one to start from (our engine)."""
+        return self.create_full(body, name, platform, snapshot=snapshot)["Id"]
 
-    def create_full(self, body: ContainerBody, name: str | None = None, platform: str | None = None) -> CreateAnswer:
+    def create_full(
+        self, body: ContainerBody, name: str | None = None, platform: str | None = None, *, snapshot: str | None = None
+    ) -> CreateAnswer:
         """Create a container and return the whole answer, warnings included."""
-        query = {"name": name, "platform": platform}
+        query = {"name": name, "platform": platform, "snapshot": snapshot}
         return self._transport.request("POST", "/containers/create", query=query, body=body).json()
 
     def start(self, name: str) -> None:

@@ -79,6 +79,13 @@ class Images:
             raise ServerError(500, f"import of {reference}: the engine named no image, but said {status!r}")
         return status
 
+    def build(self, context: IO[bytes], reference: str) -> None:
+        """Build an image of a tar archive with a ``Dockerfile`` in it."""
+        query = {"t": reference, "rm": True, "version": "1"}
+        with self._transport.stream("POST", "/build", query=query, body=context) as stream:
+            for _ in stream.lines():
+                pass
+
     def list(
         self,
         *,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from pytest_containers.handle.checkpoints import Checkpoints
 from pytest_containers.handle.execs import ExecResult, Execs
-from pytest_containers.handle.life import Life
 from pytest_containers.handle.logs import Logs
 
 __all__ = ["Container", "ExecResult", "Logs"]
 
 
-class Container(Life, Execs):
+class Container(Checkpoints, Execs):
     """One container, real and isolated.
 
     ``host``, ``port`` and ``url`` serve the test process, ``address`` serves other containers. Every method raises

@@ -53,6 +53,12 @@ class Life(Readiness):
             WaitTimeout: it was not ready in time.
         """
         __tracebackhide__ = True
+        self.begin()
+        self.complete()
+
+    def begin(self) -> None:
+        """The first half of ``start``: what returns at once."""
+        __tracebackhide__ = True
         self._since = time.time() if self._started else None
         self._started = True
         self.moments.pop("ready", None)
@@ -61,6 +67,10 @@ class Life(Readiness):
         self._begin_forwarding()
         if self._spec.after_start:
             self._spec.after_start(self)
+
+    def complete(self) -> None:
+        """The second half of ``start``: waiting."""
+        __tracebackhide__ = True
         self.await_ready()
         self.moments["ready"] = time.time()
         if self._spec.after_ready:

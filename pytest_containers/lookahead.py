@@ -1,0 +1,181 @@
+"""Look-ahead: the containers of the next test are started while the present one runs.
+
+Only function-scoped definitions whose value is known before the test is set up, and only what no running container can
+get in the way of: on the default network, without a name, volumes or directories that are written to. They are started
+in a thread and handed over, not awaited, in the set-up that needs them: there the wait is, and what goes wrong is told.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from pytest_containers.errors import ContainerError
+from pytest_containers.markers import limits_of
+from pytest_containers.session import engine_of, setting, with_marker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pytest_containers.definition import ContainerSpec
+    from pytest_containers.engine import Engine
+    from pytest_containers.handle import Container
+
+AHEAD = "__pytest_containers_ahead__"
+"""An attribute of the functions of fixtures: the definition, from the values of other fixtures and a parameter."""
+_LOOKAHEAD = pytest.StashKey["LookAhead"]()
+_NODES = {"class": pytest.Class, "module": pytest.Module, "package": pytest.Package}
+_END_LIMIT = 30.0
+"""Seconds that a start may take which nobody waits for any more."""
+
+
+class _Missing(Exception):
+    pass
+
+
+class _Start:
+    """One container that is being started."""
+
+    def __init__(self, engine: Engine, spec: ContainerSpec, node: pytest.Item, name: str) -> None:
+        self.spec = spec
+        self._container: Container | None = None
+        self._error: ContainerError | None = None
+        self._thread = threading.Thread(target=self._run, args=(engine, node, name), name=f"next {name}", daemon=True)
+        self._thread.start()
+
+    def _run(self, engine: Engine, node: pytest.Item, name: str) -> None:
+        try:
+            self._container = engine.begin_container(self.spec, node=node, name=name)
+        except ContainerError as error:
+            self._error = error
+
+    def result(self) -> Container | None:
+        """The container, started; None where there was nothing to start it from. ContainerError: it failed."""
+        __tracebackhide__ = True
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._container
+
+    def drop(self, engine: Engine) -> None:
+        """Nobody needs it."""
+        self._thread.join(_END_LIMIT)
+        if self._container is not None:
+            with suppress(ContainerError):
+                engine.remove(self._container)
+
+
+class LookAhead:
+    """What is being started, of one process."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._starts: dict[tuple[pytest.Item, str], _Start] = {}
+        self._unsteady: set[str] = set()  # definitions that were other ones when they were needed
+
+    def begin(self, item: pytest.Item, following: pytest.Item) -> None:
+        """Start what ``following`` needs and can be started now, while ``item`` is the present test."""
+        if following.get_closest_marker("skip"):
+            return
+        try:
+            engine = engine_of(self._config)
+            for name, spec in _definitions(item, following):
+                if (following, name) in self._starts or name in self._unsteady or not _is_apart(spec):
+                    continue
+                self._starts[following, name] = _Start(engine, spec, following, name)
+        except ContainerError:
+            return  # the set-up that needs the engine will say
+
+    def take(self, node: object, name: str, spec: ContainerSpec) -> _Start | None:
+        """What was started for this test under this name; a container of another definition is removed."""
+        start = self._starts.pop((cast("pytest.Item", node), name), None)
+        if start is None or start.spec == spec:
+            return start
+        self._unsteady.add(name)
+        start.drop(engine_of(self._config))
+        return None
+
+    def drop(self, item: pytest.Item | None = None) -> None:
+        """Remove what a test that is over did not take; without one, everything."""
+        for key in [key for key in self._starts if item is None or key[0] is item]:
+            self._starts.pop(key).drop(engine_of(self._config))
+
+
+def of(config: pytest.Config) -> LookAhead | None:
+    """Of the run, where it is wanted."""
+    if _LOOKAHEAD not in config.stash:
+        if setting(config, "lookahead") != "on":
+            return None
+        config.stash[_LOOKAHEAD] = LookAhead(config)
+    return config.stash[_LOOKAHEAD]
+
+
+def existing(config: pytest.Config) -> LookAhead | None:
+    """The same, where anything was started."""
+    return config.stash.get(_LOOKAHEAD, None)
+
+
+def run(engine: Engine, request: pytest.FixtureRequest, spec: ContainerSpec) -> Container:
+    """The container of a fixture, ready: one that was started before, or a new one."""
+    __tracebackhide__ = True
+    node, name = request.node, request.fixturename or ""
+    ahead = existing(request.config)
+    start = ahead.take(node, name, spec) if ahead else None
+    if start is None:
+        return engine.run_container(spec, node=node, name=name)
+    try:
+        container = start.result()
+        if container is None:
+            return engine.run_container(spec, node=node, name=name)
+        return engine.complete_container(container)
+    except ContainerError:
+        if spec.start_attempts < 2:
+            raise
+        return engine.run_container(spec, node=node, name=name)
+
+
+def _is_apart(spec: ContainerSpec) -> bool:
+    """Whether no container that runs at the same time gets in its way, nor it in theirs, and no user's code is run."""
+    shared = spec.name or spec.volumes or spec.docker or spec.after_start
+    written = any(not target.endswith(":ro") for target in spec.binds.values())
+    return not shared and not written and spec.network in {None, "bridge", "none"}
+
+
+def _definitions(item: pytest.Item, following: pytest.Item) -> Iterator[tuple[str, ContainerSpec]]:
+    """The containers of function scope that a test will need, as far as their definitions are known."""
+    fixtures: dict[str, Any] = getattr(getattr(following, "_fixtureinfo", None), "name2fixturedefs", {})
+    params: dict[str, object] = getattr(getattr(following, "callspec", None), "params", {})
+    for name in getattr(following, "fixturenames", ()):
+        found = fixtures.get(name)
+        ahead: Callable[..., ContainerSpec] | None = getattr(found[-1].func, AHEAD, None) if found else None
+        if ahead is None or found[-1].scope != "function":
+            continue
+        values = {
+            each: _value(item, following, fixtures, params, each) for each in found[-1].argnames if each != "request"
+        }
+        if any(value is _Missing for value in values.values()):
+            continue
+        request = SimpleNamespace(fixturename=name, **({"param": params[name]} if name in params else {}))
+        with suppress(Exception, pytest.fail.Exception, pytest.skip.Exception):  # it is told when the test is set up
+            spec = ahead(request, values)
+            yield name, with_marker(spec, spec.limits, limits_of(following))
+
+
+def _value(
+    item: pytest.Item, following: pytest.Item, fixtures: dict[str, Any], params: dict[str, object], name: str
+) -> object:
+    """The value of a fixture that is set up and stays so until the next test; else _Missing."""
+    definition = fixtures[name][-1] if fixtures.get(name) else None
+    if definition is None or definition.scope == "function" or definition.cached_result is None:
+        return _Missing
+    kind = _NODES.get(definition.scope)
+    if kind is not None and item.getparent(kind) is not following.getparent(kind):
+        return _Missing
+    value, key, failed = definition.cached_result
+    if failed is not None or key is not params.get(name):
+        return _Missing
+    return value

@@ -1,0 +1,1 @@
+"""Snapshots: a container that is made once, seeded, stopped and frozen, and that others start from."""
