@@ -150,13 +150,11 @@ def _definitions(item: pytest.Item, following: pytest.Item) -> Iterator[tuple[st
     fixtures: dict[str, Any] = getattr(getattr(following, "_fixtureinfo", None), "name2fixturedefs", {})
     params: dict[str, object] = getattr(getattr(following, "callspec", None), "params", {})
     for name in getattr(following, "fixturenames", ()):
-        found = fixtures.get(name)
-        ahead: Callable[..., ContainerSpec] | None = getattr(found[-1].func, AHEAD, None) if found else None
-        if ahead is None or found[-1].scope != "function":
+        found = fixtures[name][-1] if fixtures.get(name) else None
+        ahead: Callable[..., ContainerSpec] | None = getattr(found.func, AHEAD, None) if found else None
+        if found is None or ahead is None or found.scope != "function":
             continue
-        values = {
-            each: _value(item, following, fixtures, params, each) for each in found[-1].argnames if each != "request"
-        }
+        values = {each: _value(item, following, fixtures, params, each) for each in found.argnames if each != "request"}
         if any(value is _Missing for value in values.values()):
             continue
         request = SimpleNamespace(fixturename=name, **({"param": params[name]} if name in params else {}))

@@ -79,11 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "user=None, timeout=None): run the test itself in a container; several images or interpreters, as a list or a "
         "dict of ids, make a test of each",
     )
-    given = {
-        name: config.getoption(f"containers_{name}")
-        for name in ("engine", "timeout", "limits", "log_lines", "scope", "lookahead")
-    }
-    if any(value is not None for value in given.values()):
+    if any(config.getoption(f"containers_{name.replace('-', '_')}") is not None for name, *_ in _OPTIONS):
         _check_settings(config)
 
 

@@ -10,7 +10,7 @@ import io
 import tarfile
 import tempfile
 from dataclasses import replace
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from pytest_containers.client.errors import NotFoundError
 from pytest_containers.errors import NoSnapshot, translated
@@ -27,10 +27,10 @@ def image_id(engine: Engine, image: str) -> str:
     """The id of an image, which is pulled where it is not there."""
     with translated(f"cannot have image {image}"):
         try:
-            return engine.client.images.inspect(image)["Id"]
+            return engine.client.images.inspect(image).get("Id", "")
         except NotFoundError:
             engine.client.images.pull(image)
-            return engine.client.images.inspect(image)["Id"]
+            return engine.client.images.inspect(image).get("Id", "")
 
 
 def check(engine: Engine, key: str) -> None:
@@ -52,8 +52,7 @@ def make(engine: Engine, container: Container, key: str) -> None:
     from pytest_containers.engine import RUN_LABEL
 
     client = engine.client
-    mounts = container.inspect().get("Mounts") or []
-    places = [one["Destination"] for one in mounts if one.get("Type") == "volume" and len(one.get("Name", "")) == 64]
+    places = _anonymous(container)
     committed = client.containers.commit(
         container.id, repository=REPOSITORY, tag=f"{key}-base" if places else key, config={"Labels": {RUN_LABEL: ""}}
     )
@@ -66,6 +65,12 @@ def make(engine: Engine, container: Container, key: str) -> None:
             client.images.build(context, f"{REPOSITORY}:{key}")
     finally:
         client.images.remove(f"{REPOSITORY}:{key}-base")
+
+
+def _anonymous(container: Container) -> list[str]:
+    """Where its anonymous volumes are: their names are 64 hexadecimal digits."""
+    mounts = cast("list[dict[str, str]]", container.inspect().get("Mounts") or [])
+    return [one["Destination"] for one in mounts if one.get("Type") == "volume" and len(one.get("Name", "")) == 64]
 
 
 def _pack(engine: Engine, container: Container, base: str, places: list[str], context: IO[bytes]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pytest_containers.errors import ContainerError, NoSnapshot, translated
 from pytest_containers.fingerprint import fingerprint
 from pytest_containers.snapshots import commits, seeds
+from pytest_containers.wait.limit import Limited
 from pytest_containers.wait.log import Log
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def key_of(engine: Engine, spec: ContainerSpec) -> str:
     parts["seed"] = [_content(one) for one in seeds.steps(spec.seed)]
     parts["copies"] = {target: Path(source) for source, target in spec.copies.items()}
     parts["volumes"] = sorted(spec.volumes)
-    if not engine.snapshots:
+    if engine.client and not engine.snapshots:  # what it has, it says with its first answer
         parts["id"] = commits.image_id(engine, spec.image)
     try:
         return fingerprint(parts)
@@ -63,6 +64,8 @@ def resumed(wait: Wait | None) -> Wait | None:
     """What makes a container ready that starts from a snapshot: its first start's messages come once, not again."""
     if isinstance(wait, Log):
         return replace(wait, times=1)
+    if isinstance(wait, Limited):
+        return replace(wait, wait=cast("Wait", resumed(wait.wait)))
     parts = getattr(wait, "parts", None)
     return replace(cast("Any", wait), parts=tuple(resumed(part) for part in parts)) if parts else wait
 
@@ -71,14 +74,11 @@ def start(engine: Engine, spec: ContainerSpec, *, node: object, name: str) -> Co
     """Start a container with ``snapshot=True`` from its snapshot, and return when it is ready."""
     __tracebackhide__ = True
     key = key_of(engine, spec)
-    try:
-        return _started(engine, spec, key, node, name)
-    except NoSnapshot:
+    for _ in range(2):
+        with suppress(NoSnapshot):
+            return _started(engine, spec, key, node, name)
         _make_once(engine, spec, key, node, name)
-    try:
-        return _started(engine, spec, key, node, name)
-    except NoSnapshot:
-        raise ContainerError(f"the snapshot of {name or spec.image} was removed while it was made") from None
+    raise ContainerError(f"the snapshot of {name or spec.image} was removed as soon as it was made")
 
 
 def existing(engine: Engine, spec: ContainerSpec) -> tuple[ContainerSpec, str | None] | None:
@@ -144,16 +144,8 @@ def _alone(engine: Engine, key: str) -> Generator[Path]:
 def _make(engine: Engine, spec: ContainerSpec, key: str, node: object, name: str) -> None:
     """Start it as the definition has it, wait, seed, stop, freeze."""
     __tracebackhide__ = True
-    bare = replace(
-        spec,
-        snapshot=False,
-        seed=(),
-        name=None,
-        after_start=None,
-        after_ready=None,
-        before_stop=None,
-        stop_timeout=None,
-    )
+    hooks = dict.fromkeys(("after_start", "after_ready", "before_stop"))  # each container gets them, once
+    bare = replace(spec, snapshot=False, seed=(), name=None, stop_timeout=None, **cast("dict[str, Any]", hooks))
     what = name or spec.image
     try:
         container = engine.run_container(bare, node=node, name=name)
@@ -178,6 +170,6 @@ def _stop(container: Container) -> None:
     container.stop(STOP_LIMIT)
     if container.exit_code == _KILLED:
         raise ContainerError(
-            f"it had not ended {STOP_LIMIT} s after its stop signal and was killed, so its files may be half written; a "
+            f"it had not ended {STOP_LIMIT} s after its stop signal and was killed: its files may be half written; a "
             "database may wait for connections that the seed has left open, or need another stop_signal"
         )

@@ -57,7 +57,7 @@ def steps(seed: object) -> list[object]:
     found = list(cast("Sequence[object]", seed)) if isinstance(seed, list | tuple) else [seed]
     for one in found:
         if isinstance(one, Mapping):
-            check_files(one, absolute=True)
+            check_files(cast("Mapping[object, object]", one), absolute=True)
         elif not isinstance(one, str | os.PathLike | SQL) and not callable(one):
             raise TypeError(f"seed must be SQL text, a path, SQL(…), a mapping of files or a function, not {one!r}")
     return found
