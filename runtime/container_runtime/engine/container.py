@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import time
 from datetime import datetime
@@ -79,8 +80,6 @@ class Container:
         self.points: list[MountPoint] = []
         self.bases: dict[str, tuple[str, ...]] = {}
         """Frozen layers between image and writable layer (``freezing``): of each part of the root, top first."""
-        self.checkpoints: dict[str, dict[str, tuple[str, ...]]] = {}
-        """By name, what ``bases`` is after a return to it."""
         self.health: Health | None = None
         self.published: list[Published] | None = None
         """Where its ports are reached; None while nothing can be published."""
@@ -100,6 +99,11 @@ class Container:
         }
         environment = [*(self.image.config.get("Env") or []), *(self.body.get("Env") or [])]
         return logconfig.details(self.log_config, self.labels, environment, names)
+
+    @functools.cached_property
+    def checkpoints(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """By name, what ``bases`` is after a return to it."""
+        return {}
 
     def _default_hostname(self) -> str:
         """The machine's where it shares that, else the beginning of its id."""
