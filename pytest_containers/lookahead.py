@@ -79,8 +79,8 @@ class LookAhead:
 
     def begin(self, item: pytest.Item, following: pytest.Item) -> None:
         """Start what ``following`` needs and can be started now, while ``item`` is the present test."""
-        if following.get_closest_marker("skip"):
-            return
+        if following.get_closest_marker("skip") or following.get_closest_marker("in_container"):
+            return  # the latter has its fixtures in there
         try:
             engine = engine_of(self._config)
             for name, spec in _definitions(item, following):

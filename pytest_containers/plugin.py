@@ -237,8 +237,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.fail("\n".join(reasons), pytrace=False)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+@pytest.hookimpl(wrapper=True, specname="pytest_runtest_protocol")
+def pytest_look_ahead(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
     """The next test's containers are started before this one's set-up, or when that has made what they need."""
     if _BEGUN not in item.config.stash or not (nextitem is None or _needs_engine(nextitem)):
         return (yield)
@@ -258,7 +258,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> None:
-    """See ``pytest_runtest_protocol``."""
+    """See ``pytest_look_ahead``."""
     if _NEXT in item.stash:
         from pytest_containers import lookahead
 
