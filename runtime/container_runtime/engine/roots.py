@@ -87,11 +87,11 @@ def _overlays(engine: Engine, container: Container) -> Root:
 
 async def _make_overlays(engine: Engine, container: Container) -> None:
     for destination, _ in parts(engine, container):
-        await _make_layer(container, layer(engine, container, destination))
+        await _make_layer(layer(engine, container, destination))
 
 
-async def _make_layer(container: Container, directory: Path) -> None:
-    if container.ended.done():  # overlayfs marks the work directory of a volatile mount, and takes it only once
+async def _make_layer(directory: Path) -> None:
+    if (directory / "work" / "work").exists():  # of a volatile mount, which overlayfs marks and takes only once
         await asyncio.to_thread(shutil.rmtree, directory / "work", ignore_errors=True)
     for path in (directory / "upper", directory / "work"):
         path.mkdir(mode=0o755, parents=True, exist_ok=True)
