@@ -15,11 +15,11 @@ import os
 import struct
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 MAX_SIZE, MAX_FILES = 20_000_000, 5
 """Bytes of a file and their number, unless the container says otherwise: those of Docker's driver "local"."""
@@ -186,14 +186,17 @@ class ContainerLog:
         return f"{self.path}.{number}" if number else str(self.path)
 
     def _rotate(self) -> None:
+        """Begin a new file. It is made first: where that fails, all stays as it was."""
+        made = Segment(Path(f"{self.path}.new"), self.end)
         last = self._segments[-1] if self._segments else None
-        dropped = None
-        if len(self._segments) >= self._max_files:
-            os.unlink(self._name(len(self._segments) - 1))  # noqa: PTH108
-            dropped = self._segments.pop(0)
+        dropped = self._segments.pop(0) if len(self._segments) >= self._max_files else None
+        if dropped is not None:
+            with suppress(FileNotFoundError):
+                os.unlink(self._name(len(self._segments)))  # noqa: PTH108
         for number in range(len(self._segments) - 1, -1, -1):
-            os.rename(self._name(number), self._name(number + 1))  # noqa: PTH104
-        made = Segment(self.path, self.end)
+            with suppress(FileNotFoundError):  # deleted by somebody: the descriptor still has it
+                os.replace(self._name(number), self._name(number + 1))  # noqa: PTH105
+        os.replace(f"{self.path}.new", self.path)  # noqa: PTH105
         if last is not None:
             last.next = made.acquire()
         self._segments.append(made)

@@ -108,7 +108,7 @@ def _served(engine: Engine, container: Container) -> Root:
 
 
 async def _make_served(engine: Engine, container: Container) -> None:
-    await _make_layer(container, layer(engine, container))
+    await _make_layer(layer(engine, container))
 
 
 def _copied(engine: Engine, container: Container) -> Root:

@@ -101,10 +101,26 @@ def test_a_reader_that_is_too_slow_goes_on_with_what_is_there(tmp_path, monkeypa
 
 
 def test_a_full_disk_loses_output_and_says_how_much(tmp_path):
-    (tmp_path / "log").symlink_to("/dev/full")
+    (tmp_path / "log.new").symlink_to("/dev/full")
     log = ContainerLog(tmp_path / "log")
     log.write(1, b"x" * 10)
     assert (log.lost, log.end) == (10, 0)
+    log.close()
+
+
+def test_where_no_file_can_be_made_for_a_while(tmp_path):
+    log = ContainerLog(tmp_path / "log", 100, 3)
+    for _ in range(4):
+        log.write(1, b"x" * 70)
+    (tmp_path / "log.new").mkdir()
+    log.write(1, b"y" * 70)
+    log.write(1, b"y" * 70)
+    (tmp_path / "log.new").rmdir()
+    (tmp_path / "log.1").unlink()
+    log.write(1, b"z" * 70)
+    assert log.lost == 140
+    assert content(log) == b"x" * 140 + b"z" * 70
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "log.1"]
     log.close()
 
 
