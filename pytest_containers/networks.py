@@ -18,6 +18,8 @@ class Network:
         self._client = client
         self.id = network_id
         self.name = name
+        self.shared = False
+        """Whether all workers of the run have the same one."""
 
     def __repr__(self) -> str:
         return f"<Network {self.name} {self.id[:12]}>"

@@ -43,6 +43,12 @@ _OPTIONS = (
         "on",
         "whether the next test's containers are started while a test runs",
     ),
+    (
+        "shared",
+        "true|false",
+        "false",
+        "whether all workers of pytest-xdist have the same session containers, networks and volumes",
+    ),
     ("log-lines", "LINES", "50", "how many last lines of a container's output messages and reports show"),
 )
 
@@ -100,6 +106,8 @@ def _check_settings(config: pytest.Config) -> None:
         raise pytest.UsageError(f"containers_limits must be enforce or warn, not {limits!r}")
     if setting(config, "lookahead") not in {"on", "off"}:
         raise pytest.UsageError(f"containers_lookahead must be on or off, not {setting(config, 'lookahead')!r}")
+    if setting(config, "shared") not in {"true", "false"}:
+        raise pytest.UsageError(f"containers_shared must be true or false, not {setting(config, 'shared')!r}")
     number_setting(config, "timeout", above=0)
     number_setting(config, "log_lines", above=-1)
 
@@ -278,12 +286,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """End the warm containers of tests that ran in them."""
+    """End the warm containers of tests that ran in them; the last of xdist's workers removes what they shared."""
     from sys import modules
 
     if "pytest_containers.isolation.run" in modules:
         modules["pytest_containers.isolation.run"].close(session.config)
+    if _BEGUN in session.config.stash and hasattr(session.config, "workerinput"):
+        from pytest_containers.sharing.things import finish
+
+        finish(session.config)
 
 
 @pytest.hookimpl(trylast=True)

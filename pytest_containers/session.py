@@ -120,6 +120,8 @@ def close(config: pytest.Config) -> None:
     """End what the run has."""
     from sys import modules
 
+    if PLACE in config.stash and config.stash[PLACE].shared and not hasattr(config, "workerinput"):
+        _end_of_workers(config, config.stash[PLACE].directory)
     engine = existing_engine(config)
     if engine is not None and "pytest_containers.lookahead" in modules:
         ahead = modules["pytest_containers.lookahead"].existing(config)
@@ -127,10 +129,19 @@ def close(config: pytest.Config) -> None:
             ahead.drop()
     if engine is not None:
         engine.close()
-    elif PLACE in config.stash and config.stash[PLACE].shared and not hasattr(config, "workerinput"):
+
+
+def _end_of_workers(config: pytest.Config, directory: Path) -> None:
+    from pytest_containers.sharing import board
+
+    if directory.exists():
         from pytest_containers.embedded import end_shared
 
-        end_shared(config.stash[PLACE].directory)
+        end_shared(directory)
+    elif board.temporary(directory).exists():
+        from pytest_containers.sharing.things import end
+
+        end(config)
 
 
 def failure(reason: object) -> BaseException:

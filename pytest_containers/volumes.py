@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from typing import TYPE_CHECKING
@@ -10,7 +11,8 @@ from pytest_containers.client.errors import NotFoundError
 from pytest_containers.errors import translated
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Generator, Mapping
+    from contextlib import AbstractContextManager
 
     from pytest_containers.client import Client
     from pytest_containers.engine import Engine
@@ -23,11 +25,24 @@ class Volume:
     def __init__(self, client: Client, name: str, files: Mapping[str, Content]) -> None:
         self._client = client
         self.name = name
-        self.pending: Mapping[str, Content] = files
-        """What its first container puts into it: only a container reaches a volume's files on every engine."""
+        self.shared = False
+        """Whether all workers of the run have the same one."""
+        self.first: Callable[[], AbstractContextManager[bool]] | None = None
+        """Tells whether nobody has filled it yet, where several processes may."""
+        self._pending: Mapping[str, Content] = files
 
     def __repr__(self) -> str:
         return f"<Volume {self.name}>"
+
+    @contextlib.contextmanager
+    def filling(self) -> Generator[Mapping[str, Content]]:
+        """What its first container puts into it: only a container reaches a volume's files on every engine."""
+        pending, self._pending = self._pending, {}
+        if not pending or self.first is None:
+            yield pending
+            return
+        with self.first() as first:
+            yield pending if first else {}
 
     def remove(self) -> None:
         """Remove it with what is in it; one that is gone is no error."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pytest_containers.handle.checkpoints import Checkpoints
 from pytest_containers.handle.execs import ExecResult, Execs
 from pytest_containers.handle.logs import Logs
+from pytest_containers.handle.slices import Slices
 
 __all__ = ["Container", "ExecResult", "Logs"]
 
 
-class Container(Checkpoints, Execs):
+class Container(Checkpoints, Execs, Slices):
     """One container, real and isolated.
 
     ``host``, ``port`` and ``url`` serve the test process, ``address`` serves other containers. Every method raises

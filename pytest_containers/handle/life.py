@@ -76,6 +76,10 @@ class Life(Readiness):
         if self._spec.after_ready:
             self._spec.after_ready(self)
 
+    def attached(self) -> None:
+        """Another process has started it, and it is ready."""
+        self._started = True
+
     def ending(self) -> str:
         """Whether it runs, or how it ended, in words."""
         if self._removed:
@@ -111,18 +115,19 @@ class Life(Readiness):
         __tracebackhide__ = True
         files: dict[str, Content] = {target: Path(source) for source, target in self._spec.copies.items()}
         files |= self._spec.files
-        for path, volume in self._spec.volumes.items():
-            if not isinstance(volume, str) and volume.pending:
-                files |= {f"{path}/{name.lstrip('/')}": content for name, content in volume.pending.items()}
-                volume.pending = {}
-        if not files:
-            return
-        with translated(f"cannot put files into container {self._what}"):
-            try:
-                archive = pack(files)
-            except OSError as error:
-                raise ContainerError(f"container {self._what}: {error.filename}: {error.strerror}") from None
-            self._client.containers.put_archive(self.id, "/", archive)
+        with contextlib.ExitStack() as stack:
+            for path, volume in self._spec.volumes.items():
+                if not isinstance(volume, str):
+                    filling = stack.enter_context(volume.filling())
+                    files |= {f"{path}/{name.lstrip('/')}": content for name, content in filling.items()}
+            if not files:
+                return
+            with translated(f"cannot put files into container {self._what}"):
+                try:
+                    archive = pack(files)
+                except OSError as error:
+                    raise ContainerError(f"container {self._what}: {error.filename}: {error.strerror}") from None
+                self._client.containers.put_archive(self.id, "/", archive)
 
     def finish(self) -> None:
         """The end that its definition wants: ``before_stop``, time to stop by itself where it has any, then removal."""

@@ -1,0 +1,1 @@
+"""What the workers of xdist have in common: containers, networks and volumes that are made once for all of them."""
