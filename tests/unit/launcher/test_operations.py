@@ -121,3 +121,24 @@ def test_what_can_be_staged_is_moved_after_the_root():
 def test_nothing_is_staged_without_both():
     steps = operations.compile_container(config(), seccomp=False)
     assert operations.split_staged(steps) == ([], steps)
+
+
+def test_a_terminal_is_opened_before_the_root_changes_and_bound_as_the_console():
+    process = {"args": ["sh"], "cwd": "/", "terminal": True, "consoleSize": {"height": 3, "width": 4}}
+    steps = operations.compile_container(config(process=process), seccomp=False)
+    order = names(steps)
+    assert order.index("terminal") < order.index("pivot") < order.index("session")
+    assert ("terminal", "/dev/pts/ptmx", "/dev/console", 3, 4) in steps
+    assert operations.compile_exec(process, seccomp=False)[:2] == [
+        ("terminal", "/dev/pts/ptmx", "", 3, 4),
+        ("session", True),
+    ]
+    assert "terminal" not in names(operations.split_staged(steps)[0])
+
+
+def test_init_comes_last_and_streams_become_the_users_before_the_rights_go():
+    process = {"args": ["sh", "-c", "x"], "cwd": "/", "user": {"uid": 5, "gid": 5}}
+    steps = operations.compile_container(config(process=process), seccomp=True, init=True)
+    assert steps[-1] == ("init", ["sh", "-c", "x"])
+    order = names(steps)
+    assert order.index("own_streams") < order.index("bounding") < order.index("seccomp")
