@@ -237,6 +237,44 @@ def test_update_of_the_restart_policy(docker, run):
     docker.ok("update", "--restart", "no", name)
 
 
+def test_update_while_it_waits_for_its_next_start_ends_the_loop(docker, run):
+    name = run("--restart", "always", "host", "false")
+    until(lambda: state(docker, name)["Status"] == "restarting")
+    docker.ok("update", "--restart", "no", name)
+    until(lambda: state(docker, name)["Status"] == "exited")  # the start that was due is the last one
+
+
+@pytest.mark.needs("limits")
+def test_update_of_what_does_not_run_holds_for_its_start(docker, run):
+    name = run("-m", "64m", "--pids-limit", "20", "host", "sh", "-c", "exec sleep 1000")
+    docker.ok("kill", name)
+    docker.ok("update", "--pids-limit", "3", name)
+    docker.ok("start", name)
+    code, _, _ = docker("exec", name, "sh", "-c", "sleep 0 & sleep 0 & sleep 0 & sleep 0 & wait")
+    assert code != 0
+
+
+def test_health_of_what_is_not_checked(docker, run):
+    """As Docker: what nobody checks is unhealthy, and the results outlive a start."""
+    name = run("--health-cmd", "true", "--health-interval", "50ms", "host", "sleep", "1000")
+    until(lambda: state(docker, name)["Health"]["Status"] == "healthy")
+    docker.ok("kill", name)
+    assert state(docker, name)["Health"]["Status"] == "unhealthy"
+    docker.ok("update", "--restart", "no", name)
+    docker.ok("start", name)
+    assert state(docker, name)["Health"]["Log"]
+    until(lambda: state(docker, name)["Health"]["Status"] == "healthy")
+
+
+@pytest.mark.needs("limits")
+def test_any_signal_thaws_what_chose_no_stop_signal(docker, run):
+    name, other = (run(*words, "host", "sleep", "1000") for words in ([], ["--stop-signal", "TERM"]))
+    docker.ok("pause", name, other)
+    docker.ok("kill", "-s", "WINCH", name, other)
+    assert state(docker, name)["Status"] == "running"
+    assert state(docker, other)["Status"] == "paused"
+
+
 def test_what_update_refuses(docker, run):
     name = run("host", "sleep", "1000")
     assert "Minimum memory limit allowed is 6MB" in docker("update", "-m", "1m", name)[2]

@@ -371,6 +371,7 @@ class Server:
         try:
             await Connection(self._engine, self._router, reader, writer).serve()
         except asyncio.CancelledError:
+            writer.transport.abort()  # what a client does not read is not waited for
             return  # by ``close`` alone; asyncio's streams would print a traceback for a task that was cancelled
         finally:
             self._connections.discard(task)

@@ -76,6 +76,9 @@ class Container:
         self.removal: asyncio.Task[None] | None = None
         self.lock = asyncio.Lock()
         self.begun = asyncio.Event()
+        self.settled = asyncio.Event()
+        """Not set while it is being started."""
+        self.settled.set()
         self.restarts = Restarts()
         self.points: list[MountPoint] = []
         self.bases: dict[str, tuple[str, ...]] = {}
@@ -141,6 +144,11 @@ class Container:
     def check(self, operation: str) -> None:
         """Ask the life-cycle table."""
         lifecycle.check(operation, self.state, identity=self.id, name=self.name)
+
+    async def settle(self) -> None:
+        """Return when it is not being started: what ends it must not come in the middle of that."""
+        while not self.settled.is_set():
+            await self.settled.wait()
 
     def publish(self, events: Bus, action: str, **more: str) -> None:
         """Tell listeners what happened to it."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from container_runtime.engine import (
     bundle,
+    execs,
     health,
     lifecycle,
     modes,
@@ -78,6 +79,7 @@ async def remove(engine: Engine, container: Container, *, force: bool, volumes: 
 
     ``volumes``: its anonymous volumes go too.
     """
+    await container.settle()
     container.check("force-remove" if force else "remove")
     was_running = container.state in lifecycle.ALIVE
     container.restarts.give_up()
@@ -86,17 +88,16 @@ async def remove(engine: Engine, container: Container, *, force: bool, volumes: 
         try:
             await engine.launcher.kill(container.id, int(signals.SIGKILL))
             container.publish(engine.events, "kill", signal=str(int(signals.SIGKILL)))
-            await asyncio.shield(container.ended)
         except NotFound:
-            await asyncio.shield(container.ended)
-        container.state = lifecycle.REMOVING
+            pass  # it has just ended
+        await asyncio.shield(container.ended)
     sandboxes.release(engine, container)
     mounting.discard(engine, container, volumes=volumes)
     engine.images.release(f"{engine.run.path.name}-{container.id}")
     engine.names.pop(container.name, None)
     engine.containers.pop(container.id, None)
-    for key in [key for key, one in engine.execs.items() if one.container is container]:
-        del engine.execs[key]
+    for one in [one for one in engine.execs.values() if one.container is container]:
+        execs.forget(engine, one)
     container.log.close()
     if not container.ended.done():
         container.ended.set_result(container.exit_code)

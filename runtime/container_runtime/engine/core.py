@@ -119,6 +119,15 @@ class Engine:
         elif identity in self.execs:
             execs.ended(self, self.execs[identity], end)
 
+    def _execs_ended(self) -> None:
+        """The launcher tells of no end after its own: whoever waits for an exec is told here."""
+        from container_runtime.engine import execs
+        from container_runtime.launcher.client import Exit
+
+        for one in [*self.execs.values()]:
+            if one.running:
+                execs.ended(self, one, Exit(137, 9, oom_killed=False))
+
     def _thaw(self) -> None:
         """A launcher that dies waits for its processes, and those that are frozen do not end."""
         from container_runtime.engine import pausing
@@ -135,6 +144,7 @@ class Engine:
             if container.running:
                 container.error = "the launcher died, and with it every container"
                 running.ended(self, container, Exit(137, 9, oom_killed=False))
+        self._execs_ended()
 
     async def close(self) -> None:
         """End everything: processes, names, networks, files. Returns when nothing is left."""
@@ -147,6 +157,7 @@ class Engine:
         if self._outside is not None:
             self._outside.close()
         await self.launcher.close()
+        self._execs_ended()
         for container in [*self.containers.values()]:
             for pipe in container.outputs:
                 pipe.close()

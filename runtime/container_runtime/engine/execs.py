@@ -51,7 +51,14 @@ class Exec:
         self.started = False
         self.exit_code: int | None = None
         self.terminal = -1
+        self.forgotten = False
+        """Whether nobody may ask for it after its end."""
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and its end is not known yet; it then stays among the engine's."""
+        return self.started and not self.ended.done()
 
     def settle(self) -> None:
         """It has ended, or will never run."""
@@ -111,7 +118,7 @@ def find(engine: Engine, identity: str) -> Exec:
     Raises:
         NotFound: none.
     """
-    if identity not in engine.execs:
+    if identity not in engine.execs or engine.execs[identity].forgotten:
         raise NotFound(f"No such exec instance: {identity}")
     return engine.execs[identity]
 
@@ -235,7 +242,8 @@ async def _feed(stdin: streams.InputPipe, incoming: AsyncIterator[bytes]) -> Non
 def ended(engine: Engine, one: Exec, end: Exit) -> None:
     """Its process has gone."""
     one.exit_code = end.code
-    one.container.publish(engine.events, "exec_die", execID=one.id, exitCode=str(end.code))
+    if one.container.id in engine.containers:
+        one.container.publish(engine.events, "exec_die", execID=one.id, exitCode=str(end.code))
     one.terminal = -1
     one.settle()
     forget_later(engine, one)
@@ -243,7 +251,17 @@ def ended(engine: Engine, one: Exec, end: Exit) -> None:
 
 def forget_later(engine: Engine, one: Exec) -> None:
     """Its exit code can be asked for during this time."""
+    if one.forgotten:
+        engine.execs.pop(one.id, None)
+        return
     asyncio.get_running_loop().call_later(REMEMBERED, engine.execs.pop, one.id, None)
+
+
+def forget(engine: Engine, one: Exec) -> None:
+    """Nobody asks for it any more; one that runs stays known until its end, which others wait for."""
+    one.forgotten = True
+    if not one.running:
+        engine.execs.pop(one.id, None)
 
 
 def container_ended(engine: Engine, container: Container) -> None:

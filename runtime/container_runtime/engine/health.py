@@ -48,6 +48,8 @@ class Health:
         self.status = STARTING
         self.failing = 0
         self.log: list[dict[str, Any]] = []
+        self.begun = time.monotonic()
+        """Since when it runs; the start period does not begin again when it goes on after a pause."""
         self.task: asyncio.Task[None] | None = None
 
     def details(self) -> dict[str, Any]:
@@ -119,9 +121,10 @@ def _of(container: Container) -> Check | None:
 
 
 def start(engine: Engine, container: Container) -> None:
-    """The container has been started: its health is unknown again, and checked from now on."""
-    stop(container)
-    container.health = Health() if _of(container) is not None else None
+    """The container has been started: its health is unknown again, and checked from now on. The results are kept."""
+    before, container.health = container.health, Health() if _of(container) is not None else None
+    if before is not None and container.health is not None:
+        container.health.log = before.log
     resume(engine, container)
 
 
@@ -133,14 +136,15 @@ def resume(engine: Engine, container: Container) -> None:
 
 
 def stop(container: Container) -> None:
-    """Check no more; what is known is kept."""
+    """Check no more: the container has ended, or is paused. What nobody checks is unhealthy, as with Docker."""
     if container.health is not None and container.health.task is not None:
         container.health.task.cancel()
         container.health.task = None
+        container.health.status = UNHEALTHY
 
 
 async def _watch(engine: Engine, container: Container, health: Health, check: Check) -> None:
-    begun = time.monotonic()
+    begun = health.begun
     while True:
         starting = health.status == STARTING and time.monotonic() - begun < check.start_period
         await asyncio.sleep(check.start_interval if starting else check.interval)
@@ -190,8 +194,8 @@ async def _probe(engine: Engine, container: Container, check: Check) -> dict[str
         output.data = str(error).encode()
     finally:
         if one is not None:
-            with suppress(EngineError):
-                if one.exit_code is None:
+            execs.forget(engine, one)
+            if code == -1 and one.started:  # in the middle of its start, too
+                with suppress(EngineError):
                     await engine.launcher.kill(one.id, signal.SIGKILL)
-            engine.execs.pop(one.id, None)
     return {"Start": begun, "End": now(), "ExitCode": code, "Output": output.text()}

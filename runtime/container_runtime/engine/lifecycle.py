@@ -1,6 +1,7 @@
 """Which operation is allowed in which state: one table, and nothing else decides it.
 
-States are Docker's words, and ``starting``, the moment between a start and its success. A client never sees it.
+States are Docker's words, and ``starting``, the moment between a start and its success. A client never sees it: what
+ends, removes or changes a container waits until that is over (``Container.settle``, ``Container.lock``).
 The refusals are those of moby, folder daemon (start.go, stop.go, kill.go, pause.go, unpause.go, exec.go, delete.go).
 """
 
@@ -28,7 +29,6 @@ def _conflict(message: str) -> Refusal:
 _ = None  # allowed
 _SO: Refusal = (NotModified, "container {id} is already so")
 _IDLE = _conflict("container {id} is not running")
-_BUSY = _conflict("container {id} is being started: try again")
 _WAITS = _conflict("Container {id} is restarting, wait until the container is running")
 _GOING = _conflict("container {id} is being removed: it cannot be used any more")
 _MARKED = _conflict("container is marked for removal and cannot be started")
@@ -48,20 +48,20 @@ _RUNS_PAUSED = _conflict(_IN_USE + "paused and must be unpaused first")
 _ROWS: tuple[tuple[str, tuple[Refusal | None, ...]], ...] = (
     # operation       created   starting   running   paused           restarting   exited    removing  dead
     ("start",        (_,        _SO,       _SO,      _FROZEN,         _SO,         _,        _MARKED,  _MARKED)),
-    ("stop",         (_SO,      _BUSY,     _,        _,               _,           _SO,      _SO,      _SO)),
+    ("stop",         (_SO,      _,         _,        _,               _,           _SO,      _SO,      _SO)),
     ("kill",         (_NO_KILL, _NO_KILL,  _,        _,               _,           _NO_KILL, _NO_KILL, _NO_KILL)),
-    ("restart",      (_,        _BUSY,     _,        _,               _,           _,        _MARKED,  _MARKED)),
+    ("restart",      (_,        _,         _,        _,               _,           _,        _MARKED,  _MARKED)),
     ("pause",        (_IDLE,    _IDLE,     _,        _PAUSED_ALREADY, _WAITS,      _IDLE,    _IDLE,    _IDLE)),
     ("unpause",      (_NOT_PAUSED, _NOT_PAUSED, _NOT_PAUSED, _,       _NOT_PAUSED, _NOT_PAUSED, _NOT_PAUSED,
                       _NOT_PAUSED)),
     ("exec",         (_IDLE,    _IDLE,     _,        _NO_EXEC,        _WAITS,      _IDLE,    _IDLE,    _IDLE)),
     ("attach",       (_,        _,         _,        _NO_ATTACH,      _WAITS,      _,        _GOING,   _STOPPED)),
     ("resize",       (_IDLE,    _,         _,        _,               _IDLE,       _IDLE,    _IDLE,    _IDLE)),
-    ("top",          (_IDLE,    _BUSY,     _,        _,               _WAITS,      _IDLE,    _IDLE,    _IDLE)),
-    ("update",       (_,        _BUSY,     _,        _,               _WAITS,      _,        _GOING,   _GOING)),
+    ("top",          (_IDLE,    _IDLE,     _,        _,               _WAITS,      _IDLE,    _IDLE,    _IDLE)),
+    ("update",       (_,        _,         _,        _,               _,           _,        _GOING,   _GOING)),
     ("rename",       (_,        _,         _,        _,               _,           _,        _GOING,   _GOING)),
     ("connect",      (_,        _,         _,        _,               _,           _,        _GOING,   _GOING)),
-    ("remove",       (_,        _BUSY,     _RUNS,    _RUNS_PAUSED,    _RUNS_AGAIN, _,        _TWICE,   _)),
+    ("remove",       (_,        _RUNS,     _RUNS,    _RUNS_PAUSED,    _RUNS_AGAIN, _,        _TWICE,   _)),
     ("force-remove", (_,        _,         _,        _,               _,           _,        _TWICE,   _)),
 )  # fmt: skip
 

@@ -27,13 +27,15 @@ SETTLED = 10.0
 class Restarts:
     """What one container's restarts are decided by."""
 
-    __slots__ = ("count", "delay", "stopped", "timer")
+    __slots__ = ("by_client", "count", "delay", "stopped", "timer")
 
     def __init__(self) -> None:
         self.count = 0
         self.delay = 0.0
         self.stopped = False
         """Whether a client ended it, or asked for that."""
+        self.by_client = False
+        """Whether a client is about to start it again, so that --rm does not hold for this end."""
         self.timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:

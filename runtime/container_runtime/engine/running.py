@@ -42,6 +42,7 @@ async def _begin(engine: Engine, container: Container) -> None:
     """Start it, for a client or for its restart policy; errors as ``start``."""
     engine.admit()
     container.state = lifecycle.STARTING
+    container.settled.clear()
     try:
         sandboxes.prepare(engine, container)
         publishing.open_ports(engine, container)
@@ -54,12 +55,13 @@ async def _begin(engine: Engine, container: Container) -> None:
         container.log.upcoming()
         container.next_end()
         await _launch(engine, container, config)
-    except (EngineError, OSError) as error:
+    except BaseException as error:
         _failed(engine, container, error)
         if isinstance(error, OSError):
             raise EngineError(f"cannot start container {container.name}: {error.strerror}: {error.filename}") from None
         raise
     finally:
+        container.settled.set()
         engine.networks.prepare_sandbox()
     container.started_at = now()
     container.error, container.oom_killed, container.exit_code = "", False, 0
@@ -68,7 +70,7 @@ async def _begin(engine: Engine, container: Container) -> None:
     health.start(engine, container)
 
 
-def _failed(engine: Engine, container: Container, error: Exception) -> None:
+def _failed(engine: Engine, container: Container, error: BaseException) -> None:
     container.state = lifecycle.EXITED if container.started_at[:4] != "0001" else lifecycle.CREATED
     container.exit_code = error.exit_code if isinstance(error, StartError) else 128
     container.error = str(error)
@@ -143,6 +145,7 @@ def ended(engine: Engine, container: Container, end: Exit) -> None:
         engine.networks.forwards.stop(container.id)
     container.exit_code, container.oom_killed = end.code, end.oom_killed
     container.finished_at = now()
+    removing = container.state == lifecycle.REMOVING
     container.state = lifecycle.EXITED
     container.log.finish()
     if end.oom_killed:
@@ -151,9 +154,11 @@ def ended(engine: Engine, container: Container, end: Exit) -> None:
     mounting.release(engine, container)
     ran = seconds_between(container.started_at, container.finished_at)
     container.publish(engine.events, "die", exitCode=str(end.code), execDuration=str(int(ran)))
-    if not engine.ending and container.restarts.wanted(container.host.get("RestartPolicy") or {}, end.code):
+    if removing:
+        container.state = lifecycle.REMOVING
+    elif not engine.ending and container.restarts.wanted(container.host.get("RestartPolicy") or {}, end.code):
         restarts.schedule(container, ran, lambda: _begin(engine, container), engine.behind)
     if not container.ended.done():
         container.ended.set_result(end.code)
-    if container.host.get("AutoRemove") and not engine.ending:
+    if container.host.get("AutoRemove") and not (removing or container.restarts.by_client or engine.ending):
         engine.behind(containers.remove(engine, container, force=True, volumes=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal as signals
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from container_runtime.engine import lifecycle, pausing, running
@@ -34,20 +35,27 @@ def signal_number(text: str) -> int:
 async def kill(engine: Engine, container: Container, signal: str) -> None:
     """Send a signal; a SIGKILL returns when the container has ended. No restart policy starts it after this."""
     number = signal_number(signal)
+    await container.settle()
     container.check("kill")
     if _restart_cancelled(container):
         return
     container.restarts.give_up()
-    await _send(engine, container, number)
+    ended = container.ended
+    with suppress(NotFound):  # it has just ended
+        await _send(engine, container, number)
     if number == signals.SIGKILL:
-        await asyncio.shield(container.ended)
+        await asyncio.shield(ended)
 
 
 async def _send(engine: Engine, container: Container, number: int) -> None:
-    """A signal that ends a container thaws it, or it would never arrive."""
+    """A signal that may end a container thaws it, or it would never arrive.
+
+    Which may: SIGKILL, and the stop signal where one was chosen, else any (moby, daemon/kill.go, killWithSignal).
+    """
     await engine.launcher.kill(container.id, number)
     container.publish(engine.events, "kill", signal=str(number))
-    if container.state == lifecycle.PAUSED and number in {signals.SIGKILL, stop_signal(container)}:
+    chosen = _chosen_stop_signal(container)
+    if container.state == lifecycle.PAUSED and (not chosen or number in {signals.SIGKILL, signal_number(chosen)}):
         await pausing.unpause(engine, container)
 
 
@@ -64,11 +72,16 @@ def _restart_cancelled(container: Container) -> bool:
 
 def stop_signal(container: Container) -> int:
     """The signal that asks it to end: its own, else its image's, else SIGTERM."""
-    return signal_number(container.body.get("StopSignal") or container.image.config.get("StopSignal") or "SIGTERM")
+    return signal_number(_chosen_stop_signal(container) or "SIGTERM")
+
+
+def _chosen_stop_signal(container: Container) -> str:
+    return container.body.get("StopSignal") or container.image.config.get("StopSignal") or ""
 
 
 async def stop(engine: Engine, container: Container, patience: int | None, signal: str | None) -> None:
     """Ask it to end, kill it after ``patience`` seconds (None: its own, or 10; negative: never)."""
+    await container.settle()
     container.check("stop")
     number = signal_number(signal) if signal else stop_signal(container)
     limit = patience
@@ -96,10 +109,15 @@ async def _end(engine: Engine, container: Container, number: int, limit: float |
 
 async def restart(engine: Engine, container: Container, patience: int | None, signal: str | None) -> None:
     """Stop it where it runs, and start it."""
+    await container.settle()
     container.check("restart")
     async with container.lock:
         if container.active:
-            await stop(engine, container, patience, signal)
+            container.restarts.by_client = True
+            try:
+                await stop(engine, container, patience, signal)
+            finally:
+                container.restarts.by_client = False
         await running.start(engine, container)
     container.publish(engine.events, "restart")
 

@@ -72,6 +72,7 @@ async def top(engine: Engine, container: Container, arguments: str) -> dict[str,
         Conflict: it does not run.
         EngineError: ps is not installed, or does not take these arguments.
     """
+    await container.settle()
     if not container.pid:
         raise Conflict(f"container {container.id} is not running")
     check_arguments(arguments)

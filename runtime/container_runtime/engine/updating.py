@@ -33,7 +33,7 @@ async def update(engine: Engine, container: Container, changes: dict[str, Any]) 
             await engine.launcher.update(container.id, section)
         except EngineError as error:
             raise EngineError(f"Cannot update container {container.id}: {error}") from None
-    container.host = wanted
+    container.host = container.body["HostConfig"] = wanted  # the next start reads the body
     container.publish(engine.events, "update")
 
 
