@@ -59,8 +59,7 @@ class Container:
         self.created = now()
         self.created_seconds = int(time.time())
         self.state = lifecycle.CREATED
-        self.pid = 0
-        self.exit_code = 0
+        self.pid = self.exit_code = 0
         self.oom_killed = False
         self.error = ""
         self.started_at = self.finished_at = NEVER
@@ -76,9 +75,8 @@ class Container:
         self.removal: asyncio.Task[None] | None = None
         self.lock = asyncio.Lock()
         self.begun = asyncio.Event()
-        self.settled = asyncio.Event()
-        """Not set while it is being started."""
-        self.settled.set()
+        self.starting: asyncio.Future[None] | None = None
+        """Done when the start that goes on has succeeded or failed."""
         self.restarts = Restarts()
         self.points: list[MountPoint] = []
         self.bases: dict[str, tuple[str, ...]] = {}
@@ -147,8 +145,8 @@ class Container:
 
     async def settle(self) -> None:
         """Return when it is not being started: what ends it must not come in the middle of that."""
-        while not self.settled.is_set():
-            await self.settled.wait()
+        while self.starting is not None:
+            await asyncio.shield(self.starting)
 
     def publish(self, events: Bus, action: str, **more: str) -> None:
         """Tell listeners what happened to it."""

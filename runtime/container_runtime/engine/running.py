@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,7 @@ async def _begin(engine: Engine, container: Container) -> None:
     """Start it, for a client or for its restart policy; errors as ``start``."""
     engine.admit()
     container.state = lifecycle.STARTING
-    container.settled.clear()
+    container.starting = asyncio.get_running_loop().create_future()
     try:
         sandboxes.prepare(engine, container)
         publishing.open_ports(engine, container)
@@ -61,7 +62,8 @@ async def _begin(engine: Engine, container: Container) -> None:
             raise EngineError(f"cannot start container {container.name}: {error.strerror}: {error.filename}") from None
         raise
     finally:
-        container.settled.set()
+        container.starting.set_result(None)
+        container.starting = None
         engine.networks.prepare_sandbox()
     container.started_at = now()
     container.error, container.oom_killed, container.exit_code = "", False, 0
