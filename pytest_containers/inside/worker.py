@@ -1,7 +1,7 @@
 """The warm pytest: configured once, each file collected once, each test a fork of it.
 
-Requests are JSON lines with ``nodeid`` and ``path``. What comes back for each: ``started``, then warnings and reports,
-then ``finished`` from the test's own process, then ``ended`` with its wait status, whatever it died of.
+Requests are JSON lines with ``nodeid``, ``path`` and ``number``. What comes back for each: ``started``, then warnings
+and reports, then ``finished`` from the test's own process, then ``ended`` with its wait status, whatever it died of.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Warm:
         self._items: dict[str, pytest.Item] = {}
         self._files: dict[str, list[pytest.CollectReport]] = {}
 
-    def run(self, request: Mapping[str, str]) -> None:
+    def run(self, request: Mapping[str, Any]) -> None:
         """Run one test in a process of its own."""
         nodeid, path = request["nodeid"], request["path"]
         if path not in self._files:
@@ -103,9 +103,9 @@ class Warm:
         _, status = os.waitpid(process, 0)
         processes.end_others({1, os.getpid()})
         died = not os.WIFEXITED(status) or os.WEXITSTATUS(status)
-        self.messages.send(
-            "ended", status=status, oom=processes.kills() > before, captured=self._captured() if died else []
-        )
+        captured = self._captured() if died else []
+        oom = processes.kills() > before
+        self.messages.send("ended", number=request["number"], status=status, oom=oom, captured=captured)
 
     def _collect(self, path: str) -> None:
         self.messages.collected = self._files[path] = []

@@ -81,6 +81,11 @@ class _Test:
         """Have it run, and log what is reported."""
         place, timeout = places.of(self._item)
         self._where = str(place)
+        if not self._attempt(place, timeout):
+            self._attempt(place, timeout)
+
+    def _attempt(self, place: Place, timeout: float | None) -> bool:
+        """Have it run by the warm interpreter; false where that was used before, and is gone before the test began."""
         warm = _warm(self._item, place)
         startup = number_setting(self._config, "timeout", above=0)
         try:
@@ -91,6 +96,8 @@ class _Test:
                 if take:
                     take(self, message, warm)
             if not self._complete:
+                if warm.requests > 1 and not self._begun:
+                    return False
                 raise _Died(f"the interpreter there has ended: the container {warm.ending()}", _sections(warm, []))
         except TimedOut:
             words = f"it took more than {timeout:g} s" if self._begun else f"it had not begun after {startup:g} s"
@@ -98,6 +105,7 @@ class _Test:
         finally:
             if not warm.usable:
                 _forget(self._config, place)
+        return True
 
     def fail(self, words: str, sections: list[tuple[str, str]]) -> None:
         """Log a failure in the phase that it was in, and that the others are over."""

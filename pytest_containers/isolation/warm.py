@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 HEAD = 5
 """Bytes before the data of a frame (``inside.boot``): kind, length."""
 MESSAGES, STANDARD_OUTPUT, STANDARD_ERROR = b"POE"
+_LAST = frozenset({"finished", "ended", "uncollected", "absent"})
+"""The messages after which nothing comes that concerns the test; its process may still be on its way out."""
 _KEPT = 65536
 """Bytes of uncaptured output that are kept for a report."""
 
@@ -54,6 +56,7 @@ class Warm:
     Attributes:
         uncaptured: what was written since the last request and not captured by pytest, e.g. faulthandler's traces.
         usable: whether it can run another test.
+        requests: how many it was asked to run.
     """
 
     def __init__(self, engine: Engine, spec: ContainerSpec, settings: Mapping[str, Any]) -> None:
@@ -63,6 +66,7 @@ class Warm:
         self._errors = bytearray()
         self.uncaptured: bytearray = bytearray()
         self.usable: bool = True
+        self.requests: int = 0
         self.container: Container = engine.create(spec, node=None, name="")
         try:
             with translated(f"cannot talk to the container of {settings['where']}"):
@@ -89,23 +93,25 @@ class Warm:
             TimedOut: it took longer; the container is not usable any more.
         """
         self.uncaptured.clear()
-        self._write({"nodeid": nodeid, "path": path})
+        self.requests += 1
+        self._write({"nodeid": nodeid, "path": path, "number": self.requests})
         deadline: float | None = time.monotonic() + startup
-        while True:
+        while self.usable:
             for message in self._receive(deadline, show):
+                if message.get("number", self.requests) != self.requests:
+                    continue  # the end of the process of the test before, for which nobody has waited
                 if message["kind"] == "started":
                     deadline = None if timeout is None else time.monotonic() + timeout
                 yield message
-                if message["kind"] in {"ended", "uncollected", "absent"}:
+                if message["kind"] in _LAST:
                     return
-            if not self.usable:
-                return
 
-    def _receive(self, deadline: float | None, show: Callable[[int, bytes], None]) -> Iterator[dict[str, Any]]:
+    def _receive(self, deadline: float | None, show: Callable[[int, bytes], None]) -> list[dict[str, Any]]:
         """The messages in what comes next; ``usable`` is false where nothing will."""
+        left = None if deadline is None else (deadline - time.monotonic()) * 1000
         poll = select.poll()
         poll.register(self._stream.fileno(), select.POLLIN)
-        if not poll.poll(None if deadline is None else max(0, (deadline - time.monotonic()) * 1000)):
+        if (left is not None and left <= 0) or not poll.poll(left):
             self.usable = False
             raise TimedOut
         piece = self._stream.read()
@@ -120,7 +126,7 @@ class Warm:
                 else:
                     _keep(self.uncaptured, content)
                     show(1 if kind == STANDARD_OUTPUT else 2, content)
-            yield from self._messages()
+        return list(self._messages())
 
     def _messages(self) -> Iterator[dict[str, Any]]:
         *lines, rest = bytes(self._lines).split(b"\n")

@@ -287,6 +287,42 @@ def test_containers_are_not_started_from_there(run: Run) -> None:
     result.stdout.fnmatch_lines("*a test that runs in a container itself (in_container) cannot start containers*")
 
 
+def test_an_interpreter_that_is_gone_between_tests_is_replaced(run: Run) -> None:
+    result = run(
+        conftest="""
+            from pytest_containers.isolation.run import POOL
+            from pytest_containers.plugin import INSIDE
+            CONFIG = []
+            def pytest_configure(config): CONFIG.append(config)
+            def pytest_runtest_logfinish(nodeid):
+                if INSIDE not in CONFIG[0].stash:
+                    for warm in CONFIG[0].stash[POOL].values():
+                        warm.container.kill()
+        """,
+        test_it="""
+            import pytest
+            @pytest.mark.in_container(network=False)
+            @pytest.mark.parametrize("n", [1, 2, 3])
+            def test_it(n): ...
+        """,
+    )
+    result.assert_outcomes(passed=3)
+
+
+def test_time_limit_of_a_test_that_never_stops_writing(run: Run) -> None:
+    result = run(
+        "-s",
+        test_it="""
+            import pytest
+            @pytest.mark.in_container(network=False, timeout=1)
+            def test_it():
+                while True: print("x" * 1000)
+        """,
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines("test_it in a container *: timed out: it took more than 1 s")
+
+
 def test_pytest_exit_ends_the_run(run: Run) -> None:
     result = run(
         test_it="""
