@@ -122,6 +122,8 @@ def close(config: pytest.Config) -> None:
 
     if PLACE in config.stash and config.stash[PLACE].shared and not hasattr(config, "workerinput"):
         _end_of_workers(config, config.stash[PLACE].directory)
+    if PLACE in config.stash and not hasattr(config, "workerinput"):
+        _remove_locks(config.stash[PLACE].directory.name)
     engine = existing_engine(config)
     if engine is not None and "pytest_containers.lookahead" in modules:
         ahead = modules["pytest_containers.lookahead"].existing(config)
@@ -129,6 +131,20 @@ def close(config: pytest.Config) -> None:
             ahead.drop()
     if engine is not None:
         engine.close()
+
+
+def snapshot_locks(run: str) -> Path:
+    """Where the processes of a run agree on who makes a snapshot, if its engine is not its own."""
+    import tempfile
+    from pathlib import Path
+
+    return Path(tempfile.gettempdir()) / f"pytest-containers-{run}-snapshots"
+
+
+def _remove_locks(run: str) -> None:
+    import shutil
+
+    shutil.rmtree(snapshot_locks(run), ignore_errors=True)
 
 
 def _end_of_workers(config: pytest.Config, directory: Path) -> None:

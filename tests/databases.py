@@ -6,6 +6,7 @@ redis-server and busybox-static) as tar archives of root filesystems, with the D
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import subprocess
@@ -29,7 +30,7 @@ if [ "$1" = postgres ] && [ ! -s "$PGDATA/PG_VERSION" ]; then
   pg_ctl -D "$PGDATA" -m fast -w stop
 fi
 if [ "$1" = mariadbd ] && [ ! -d /var/lib/mysql/mysql ]; then
-  mariadb-install-db --datadir=/var/lib/mysql --auth-root-authentication-method=normal --skip-test-db
+  mariadb-install-db --datadir=/var/lib/mysql --auth-root-authentication-method=normal --skip-test-db --force
   if [ -n "$MARIADB_DATABASE" ]; then
     echo "CREATE DATABASE \\`$MARIADB_DATABASE\\`;" | mariadbd --bootstrap --datadir=/var/lib/mysql
   fi
@@ -78,8 +79,12 @@ def _trees(layer: Layer, *directories: str) -> None:
 
 
 def _archive(layer: Layer, path: Path) -> Path:
-    path.write_bytes(layer.bytes())
-    assert tarfile.is_tarfile(path)
+    """Of several entries of a name the last: Docker refuses to import others."""
+    with tarfile.open(fileobj=io.BytesIO(layer.bytes())) as given, tarfile.open(path, "w") as made:
+        last = {member.name: member for member in given}
+        for member in given.getmembers():
+            if last[member.name] is member:
+                made.addfile(member, given.extractfile(member) if member.isreg() else None)
     return path
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pytest_containers.errors import ContainerError, NoSnapshot, translated
 from pytest_containers.fingerprint import fingerprint
+from pytest_containers.session import snapshot_locks
 from pytest_containers.snapshots import commits, seeds
 from pytest_containers.wait.limit import Limited
 from pytest_containers.wait.log import Log
@@ -31,7 +32,6 @@ _WITHOUT = frozenset(
     "name network aliases labels limits wait timeout ports start_attempts stop_timeout "
     "after_start after_ready before_stop cls log_to".split()
 )
-_held: dict[str, int] = {}  # by run, the descriptor that keeps its directory from being swept
 
 
 def key_of(engine: Engine, spec: ContainerSpec) -> str:
@@ -128,11 +128,10 @@ def _alone(engine: Engine, key: str) -> Generator[Path]:
     from pytest_containers.embedded import runtime_home
 
     run = runtime_home() / engine.run
-    directory = run / "snapshots"
+    directory = run / "snapshots" if run.is_dir() else snapshot_locks(engine.run)  # that of an engine of the run's own
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not (run / "lock").exists() and engine.run not in _held:  # of another engine: ours has its own, and sweeps these
-        _held[engine.run] = os.open(run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(_held[engine.run], fcntl.LOCK_SH)
+    if directory.stat().st_uid != os.geteuid():
+        raise ContainerError(f"{directory} is not a directory of user {os.geteuid()}: remove it")
     descriptor = os.open(directory / f"{key}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

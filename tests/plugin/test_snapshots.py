@@ -1,6 +1,7 @@
 """``snapshot=``, ``seed=``, checkpoints."""
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 
 from pytest_containers import wait
 from pytest_containers.snapshots.making import resumed
+from tests.registry import busybox_layer
+from tests.system.test_engine import started
 
 Run = Callable[..., pytest.RunResult]
 
@@ -175,3 +178,51 @@ def test_checkpoint_and_restore(run: Run, box: str) -> None:
                 assert box.status == "exited"
         """
     ).assert_outcomes(passed=2)
+
+
+def test_another_engine_gets_an_image_by_commit(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_CONTAINERS_DATA", str(tmp_path / "data"))
+    archive = tmp_path / "tree.tar"
+    archive.write_bytes(busybox_layer().bytes())
+    files = {
+        "conftest": f"""
+            from pytest_containers import container, engine, image, wait
+            engine.Engine.snapshots = property(lambda self: False, lambda self, value: None)
+            machine = image(archive={str(archive)!r})
+            command = ["sh", "-c", "trap 'echo stopped >> /log; exit 0' TERM; echo start >> /log; echo ready; "
+                "while :; do sleep 0.1; done"]
+            box = container(machine, command, wait=wait.log("ready", times=1), snapshot={os.urandom(8).hex()!r},
+                seed={{"/seed": b"seed"}})
+        """,
+        "test_it": """
+            import pytest
+            @pytest.mark.parametrize("number", range(3))
+            def test_it(box, number):
+                assert box.exec("cat /log /seed").text == "start\\nstopped\\nstart\\nseed"
+                box.exec("rm /seed", check=True)
+            def test_image(box):
+                assert box.inspect()["Config"]["Image"].startswith("pytest-containers/snapshot:")
+            def test_checkpoints_are_not_there(box):
+                with pytest.raises(Exception, match="can have no checkpoints: only the embedded engine"):
+                    box.checkpoint()
+        """,
+    }
+    run(**files).assert_outcomes(passed=5)
+    run(**files).assert_outcomes(passed=5)
+
+
+def test_with_an_engine_of_another_run_nothing_is_left(run: Run, box: str, tmp_path: Path) -> None:
+    with started(tmp_path) as engine:
+        places = Path(tempfile.gettempdir())
+        before = {*places.glob("pytest-containers-run-*-snapshots")}
+        for arguments in ((), ("-n2",)):
+            run(
+                f"--containers-engine=unix://{engine.path}", *arguments,
+                test_it=f"""
+                    from pytest_containers import container, wait
+                    box = {box})
+                    def test_one(box): pass
+                    def test_two(box): pass
+                """,
+            ).assert_outcomes(passed=2)  # fmt: skip
+        assert {*places.glob("pytest-containers-run-*-snapshots")} <= before
