@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pytest_containers.client import Client
 from pytest_containers.client.errors import ClientError, NotFoundError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_containers.definition import ContainerSpec
     from pytest_containers.limits import Limits
     from pytest_containers.networks import Network
+    from pytest_containers.reports.part import Observer
     from pytest_containers.volumes import Volume
 
 ANSWER_LIMIT = 60.0
@@ -65,6 +67,12 @@ class Engine:
         """The containers of this process, with the node that they live for and their fixture's name."""
         self.exposed: dict[str, list[int]] = {}
         """The TCP ports that images declare, by the image's id, as far as it was asked."""
+        self.observer: Observer | None = None
+        """Who is told what becomes of containers, for reports."""
+        self.left: list[Container] = []
+        """The containers that are not removed."""
+        self.kept = False
+        """Whether it goes on without us, with the containers that are kept."""
         self._client: Client | None = None
         self._can: Mapping[str, Any] | None = None
         self._failure: str | None = None
@@ -148,6 +156,7 @@ class Engine:
                 container_id = client.containers.create(body, spec.name)
         network: Network | None = None if isinstance(spec.network, str) else spec.network
         container = (spec.cls or Container)(self, container_id, spec, network, label)
+        container.owner = getattr(node, "nodeid", "")
         self.live.append((container, node, name))
         try:
             container.fill()
@@ -188,8 +197,9 @@ class Engine:
             try:
                 container.start()
             except BaseException as error:
-                self.remove(container)
-                if not isinstance(error, ContainerError) or attempt >= spec.start_attempts:
+                last = not isinstance(error, ContainerError) or attempt >= spec.start_attempts
+                self.remove(container, failed=last)
+                if last:
                     raise
                 attempt += 1
             else:
@@ -212,7 +222,7 @@ class Engine:
         try:
             container.begin()
         except BaseException:
-            self.remove(container)
+            self.remove(container, failed=True)
             raise
         return container
 
@@ -222,15 +232,38 @@ class Engine:
         try:
             container.complete()
         except BaseException:
-            self.remove(container)
+            self.remove(container, failed=True)
             raise
         return container
 
-    def remove(self, made: Container | Network | Volume) -> None:
-        """Remove a container, network or volume and forget it. Where the engine is gone, so are they."""
+    def tell(self, moment: Literal["started", "leaving", "left"], container: Any) -> None:
+        """Tell the observer of a moment in a container's life; what the engine does not say any more is not told."""
+        if self.observer:
+            with contextlib.suppress(ContainerError):
+                getattr(self.observer, moment)(self, container)
+
+    def _keeps(self, made: Container | Network | Volume, *, failed: bool) -> bool:
+        """Whether it is not to be removed: it is a container that is kept, or one needs it."""
+        if not self.observer:
+            return False
+        if not isinstance(made, Container):
+            return any(made is one.network or made in one.definition.volumes.values() for one in self.left)
+        if not self.observer.keeps(made, failed=failed):
+            return False
+        self.left.append(made)
+        self.tell("leaving", made)
+        return True
+
+    def remove(self, made: Container | Network | Volume, *, failed: bool = False) -> None:
+        """Remove a container, network or volume and forget it. Where the engine is gone, so are they.
+
+        ``failed``: it could not be started.
+        """
         __tracebackhide__ = True
         for entry in [entry for entry in self.live if entry[0] is made]:
             self.live.remove(entry)  # in place: other threads append
+        if self._keeps(made, failed=failed):
+            return
         try:
             made.finish() if isinstance(made, Container) else made.remove()
         except ContainerError:

@@ -50,7 +50,21 @@ _OPTIONS = (
         "whether all workers of pytest-xdist have the same session containers, networks and volumes",
     ),
     ("log-lines", "LINES", "50", "how many last lines of a container's output messages and reports show"),
+    ("logs", "DIR", "", "write all that each container wrote there, into a file of its own"),
+    ("report", "PATH", "", "write an HTML page of the run's containers there: when each lived, what failed"),
 )
+# Options without a value: name, what the ini setting says by default, what the option sets it to, words.
+_FLAGS = (
+    (
+        "follow",
+        "auto",
+        "always",
+        "show what containers write as it comes; ini: always, never, or auto: with -s",
+    ),
+)
+_AT_REST = frozenset(("", "auto", "never", "none", "no"))
+"""Settings of reports that ask for nothing."""
+_REPORTS = ("logs", "report", "follow")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -61,6 +75,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(
             f"--containers-{name}", dest=key, metavar=kind, default=None, help=f"{words} (default: {default})"
         )
+        parser.addini(key, f"{words}; --containers-{name}", default=default)
+    for name, default, value, words in _FLAGS:
+        key = f"containers_{name}"
+        group.addoption(f"--containers-{name}", dest=key, action="store_const", const=value, default=None, help=words)
         parser.addini(key, f"{words}; --containers-{name}", default=default)
 
 
@@ -87,6 +105,20 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     if any(config.getoption(f"containers_{name.replace('-', '_')}") is not None for name, *_ in _OPTIONS):
         _check_settings(config)
+    if INSIDE not in config.stash:
+        _configure_reports(config)
+
+
+def _configure_reports(config: pytest.Config) -> None:
+    """Nothing of reports is imported unless a setting asks for it."""
+    keys = [(name, f"containers_{name}") for name in _REPORTS]
+    wanted = {name: str(config.getoption(key) or config.getini(key)) for name, key in keys}
+    if wanted["follow"] == "auto" and config.getoption("capture") == "no" and not hasattr(config, "workerinput"):
+        wanted["follow"] = "always"
+    if not _AT_REST.issuperset(wanted.values()):
+        from pytest_containers.reports.plugin import register
+
+        register(config, wanted)
 
 
 def _check_settings(config: pytest.Config) -> None:

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from pytest_containers.definition import ContainerSpec
     from pytest_containers.engine import Engine
     from pytest_containers.limits import Limits
+    from pytest_containers.reports.part import Observer
 
 _ENGINE = pytest.StashKey["Engine | str"]()  # the engine, or why there is none
+OBSERVER: pytest.StashKey[Observer] = pytest.StashKey()
 PLACE = pytest.StashKey["Place"]()
 WORKER_KEY = "pytest_containers"
 
@@ -98,6 +100,7 @@ def _located(config: pytest.Config) -> Engine | str:
         )
     except ContainerError as error:
         return str(error)
+    engine.observer = config.stash.get(OBSERVER, None)
     engine.limits_optional = setting(config, "limits") == "warn"
     return engine
 

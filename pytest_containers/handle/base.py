@@ -30,6 +30,8 @@ class Handle:
         self._since: float | None = None
         self.moments: dict[str, float] = {"created": time.time()}
         """When it was ``created``, ``started`` and ``ready`` last, in seconds since 1970."""
+        self.owner = ""
+        """The test, class, module … that it lives for, as pytest names it."""
         self.id = container_id
         self.network = network
         """The private network that it is in, where it was given one."""

@@ -64,6 +64,7 @@ class Life(Readiness):
         self.moments.pop("ready", None)
         self._change("start")
         self.moments["started"] = time.time()
+        self._engine.tell("started", self)
         self._begin_forwarding()
         if self._spec.after_start:
             self._spec.after_start(self)
@@ -147,7 +148,9 @@ class Life(Readiness):
         __tracebackhide__ = True
         if self._removed:
             return
+        self._engine.tell("leaving", self)
         with translated(f"cannot remove container {self._what}"), contextlib.suppress(NotFoundError):
             self._client.containers.remove(self.id, force=True, volumes=True)
         self._removed = True
         self._end_forwarding()
+        self._engine.tell("left", self)
