@@ -1,10 +1,12 @@
 """What comes while something else is going on: ends during starts, the engine's end during all of them."""
 
 import json
+import socket
 import time
 from urllib.parse import quote
 
 import pytest
+from container_runtime.state.paths import data_home
 
 from tests.system.test_engine import HANG, Connection, started
 
@@ -165,3 +167,26 @@ def test_the_engine_ends_while(tmp_path, what):
                 connections.append(connection)
     for connection in connections:
         connection.close()
+
+
+def test_the_engine_ends_while_a_registry_does_not_answer(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as registry:
+        with started(tmp_path) as engine:
+            connection = Connection(engine.path)
+            connection.request("POST", f"/images/create?fromImage=127.0.0.1:{registry.getsockname()[1]}/image&tag=1")
+            silent, _ = registry.accept()
+        connection.close()
+        silent.close()
+
+
+def test_the_engine_ends_while_a_volume_is_filled(tmp_path):
+    """What the filling has written goes with the run's directories, which the end looks at."""
+    with started(tmp_path) as engine:
+        body = {"Image": "host", "Cmd": ["true"], "HostConfig": {"NetworkMode": "none", "Binds": ["full:/usr/bin"]}}
+        connection = Connection(engine.path)
+        connection.request("POST", "/containers/create", json.dumps(body))
+        while engine.call("GET", "/volumes/full")[0] != 200:
+            pass
+        pid = engine.process.pid
+    connection.close()
+    assert not [*data_home().glob(f"layers-of-runs/run-{pid}-*")]

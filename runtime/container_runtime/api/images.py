@@ -8,7 +8,9 @@ import binascii
 import json
 from typing import TYPE_CHECKING, Any
 
+from container_runtime.api.progress import Progress
 from container_runtime.engine import announce, filters, pruning
+from container_runtime.engine.files.transfer import in_thread
 from container_runtime.errors import EngineError, InvalidParameter
 from container_runtime.images.reference import parse
 
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
 
     from container_runtime.api.server import Request
     from container_runtime.images.model import Image
-
-_QUEUE = 256  # progress lines that may wait for a slow client; then the pull waits too
 
 
 def _seconds(created: str) -> int:
@@ -174,27 +174,21 @@ async def create(request: Request) -> None:
 async def _with_progress(request: Request, work: Any, done: Callable[[object], None]) -> None:
     """Run ``work`` in a thread, send what it reports, and call ``done`` with its result.
 
-    An error before the first line is an ordinary one.
+    An error before the first line is an ordinary one. Where the client goes the work ends with its next report, as
+    Docker ends a pull; the engine's end does not wait for a registry.
     """
-    loop = asyncio.get_running_loop()
-    queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(_QUEUE)
-
-    def report(line: dict[str, Any]) -> None:
-        asyncio.run_coroutine_threadsafe(queue.put(line), loop).result()
-
-    async def run() -> object:
-        try:
-            return await asyncio.to_thread(work, report)
-        finally:
-            await queue.put(None)
-
-    task = request.engine.behind(run())
-    while (line := await queue.get()) is not None:
-        if not request.answered:
-            await request.begin_stream("application/json")
-        await request.send_line(line)
+    progress = Progress()
+    doing = in_thread(lambda: work(progress.report))
+    doing.add_done_callback(progress.end)
     try:
-        result = await task
+        async for line in progress.lines():
+            if not request.answered:
+                await request.begin_stream("application/json")
+            await request.send_line(line)
+    finally:
+        progress.abandon()
+    try:
+        result = await doing
     except EngineError as error:
         if not request.answered:
             raise

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from container_runtime.engine import mountpoints, roots
+from container_runtime.engine.files.transfer import completed
 from container_runtime.errors import EngineError, InvalidParameter, NotFound
 from container_runtime.images import copies
 from container_runtime.images.host_parts import mount_points
@@ -103,7 +104,7 @@ async def _attach(engine: Engine, container: Container, point: MountPoint) -> No
         point.words = tuple(word for word in volume.options.get("o", "").split(",") if word in _BIND_WORDS)
     if point.copy and not point.subpath:
         async with volume.lock:
-            await asyncio.to_thread(_fill, engine, container, point)
+            await completed(lambda: _fill(engine, container, point))
 
 
 def _fill(engine: Engine, container: Container, point: MountPoint) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
+from container_runtime.engine.files.transfer import completed
 from container_runtime.errors import EngineError
 from container_runtime.images import copies
 from container_runtime.images.files import storage_errors
@@ -129,7 +130,7 @@ async def _copy(engine: Engine, container: Container) -> None:
         return
     below = lower(engine, container)
     with storage_errors(f"a copy of the image for container {container.name}", target.parent):
-        await asyncio.to_thread(copies.copy_merged, below, target)
+        await completed(lambda: copies.copy_merged(below, target))
 
 
 TABLE = {

@@ -62,6 +62,16 @@ async def uncancelled(future: asyncio.Future[T]) -> None:
         raise asyncio.CancelledError
 
 
+async def completed(work: Callable[[], T]) -> T:
+    """Run ``work`` in a new thread; it has ended when this returns or raises, if the caller was cancelled too."""
+    doing = in_thread(work)
+    try:
+        await uncancelled(doing)
+    finally:
+        doing.exception()  # looked at, whoever wants it
+    return doing.result()
+
+
 def _widen(descriptor: int) -> None:
     with suppress(OSError):  # EPERM: the user's pipes hold much already
         fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, CHUNK)
