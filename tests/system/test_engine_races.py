@@ -6,8 +6,8 @@ import time
 from urllib.parse import quote
 
 import pytest
-from container_runtime.state.paths import data_home
 
+from container_runtime.state.paths import data_home
 from tests.system.test_engine import HANG, Connection, started
 
 ROUNDS = 12

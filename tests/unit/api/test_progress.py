@@ -4,6 +4,7 @@ import asyncio
 import threading
 
 import pytest
+
 from container_runtime.api.progress import Progress
 from container_runtime.engine.files.transfer import in_thread
 from container_runtime.errors import Unavailable
