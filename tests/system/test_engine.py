@@ -226,7 +226,7 @@ def test_the_launcher_s_death_is_told(tmp_path):
     [
         ({"Image": "no-such:1", "Cmd": ["true"]}, 404, "no-such:1"),
         ({"Image": "host", "Entrypoint": [""], "Cmd": [""]}, 400, "first word is empty"),
-        ({"Image": "host", "Cmd": "true"}, 400, "Cmd"),
+        ({"Image": "host", "Cmd": {"a": 1}}, 400, "Cmd"),
         ({"Image": "host", "Cmd": ["true"], "HostConfig": {"Memory": 5}}, 400, "Memory"),
         ({"Image": "host", "Cmd": ["true"], "HostConfig": {"Memory": "5m"}}, 400, "Memory"),
         ({"Image": "host", "Cmd": ["true"], "HostConfig": {"NetworkMode": "nowhere"}}, 404, "nowhere"),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from container_runtime.errors import Conflict, Forbidden, InvalidParameter
+from container_runtime.errors import Forbidden, InvalidParameter
 from container_runtime.kernel import namespaces
 from container_runtime.network.manager import NetworkManager
 
@@ -140,7 +140,7 @@ def test_names():
 def test_what_is_refused():
     async def work(manager):
         sandbox, endpoint = add(manager, manager.get("bridge"), "a")
-        with pytest.raises(Conflict, match="already exists"):
+        with pytest.raises(Forbidden, match="not permitted on predefined bridge network"):
             manager.create("bridge")
         with pytest.raises(Forbidden, match="pre-defined"):
             manager.remove("none")
@@ -148,14 +148,14 @@ def test_what_is_refused():
             manager.create("x", subnet=manager.get("bridge").subnet)
         with pytest.raises(InvalidParameter, match="Driver"):
             manager.create("x", driver="macvlan")
-        with pytest.raises(Conflict, match="already exists in network"):
+        with pytest.raises(Forbidden, match="already exists in network"):
             manager.connect(sandbox, manager.get("bridge"), names=[])
         other = manager.open_sandbox("b")
-        with pytest.raises(Conflict, match="already in use"):
+        with pytest.raises(Forbidden, match="already in use"):
             manager.connect(other, manager.get("bridge"), names=[], address=endpoint.address)
         network = manager.create("mine")
         manager.connect(other, network, names=[])
-        with pytest.raises(Conflict, match="active endpoints"):
+        with pytest.raises(Forbidden, match="active endpoints"):
             manager.remove("mine")
         manager.close_sandbox("b")
         manager.remove("mine")

@@ -70,7 +70,10 @@ async def rename(request: Request) -> None:
     if name == one.name:
         raise InvalidParameter("Renaming a container with the same name as its current name")
     if name in engine.names:
-        raise Conflict(f'Conflict. The container name "/{name}" is already in use by container "{engine.names[name]}"')
+        raise Conflict(
+            f'Conflict. The container name "/{name}" is already in use by container "{engine.names[name]}". '
+            "You have to remove (or rename) that container to be able to reuse that name."
+        )
     del engine.names[one.name]
     sandboxes.rename(one, name)
     before, one.name = one.name, name

@@ -30,6 +30,8 @@ async def resize(request: Request) -> None:
     rows, columns = request.size()
     one = actions.find(request.engine, request.parameters["id"])
     one.container.check("exec")
+    if one.started:
+        await one.begun.wait()  # clients ask for it as soon as they have the connection
     if one.exit_code is not None:
         raise NotFound(f"process does not exist {one.id}: not found")
     if not one.pid:

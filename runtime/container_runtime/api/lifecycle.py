@@ -61,7 +61,7 @@ async def update(request: Request) -> None:
     changes = check_update(await request.json())
     async with one.lock:
         await updating.update(request.engine, one, changes)
-    await request.answer(200, {"Warnings": []})
+    await request.answer(200, {"Warnings": None})
 
 
 async def kill(request: Request) -> None:
@@ -72,11 +72,10 @@ async def kill(request: Request) -> None:
 
 async def wait(request: Request) -> None:
     """POST /containers/{id}/wait: the headers come at once, the exit code when the condition holds."""
-    one = _of(request)
     condition = request.query.get("condition", "")
     if condition not in {"", "not-running", "next-exit", "removed"}:
         raise InvalidParameter(f'invalid condition: "{condition}"')
-    waiting = asyncio.ensure_future(stopping.wait(one, condition))
+    waiting = asyncio.ensure_future(stopping.wait(_of(request), condition))
     await asyncio.sleep(0)  # from here on it waits: a start that follows cannot be missed
     await request.begin_stream("application/json")
     await unless_gone(request, waiting)

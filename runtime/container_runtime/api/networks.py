@@ -111,7 +111,9 @@ async def connect(request: Request) -> None:
     """POST /networks/{id}/connect."""
     body = check(await request.json(), {"Container": "a string", "EndpointConfig": "an object"})
     network = request.engine.networks.get(request.parameters["id"])
-    container = request.engine.find(body.get("Container") or "")
+    if not body.get("Container"):
+        raise InvalidParameter("Container: a name or id is expected")
+    container = request.engine.find(body["Container"])
     container.check("connect")
     asked = check(body.get("EndpointConfig") or {}, ENDPOINT, "EndpointConfig.")
     sandboxes.connect(request.engine, container, network, asked)

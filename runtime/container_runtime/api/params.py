@@ -113,7 +113,10 @@ def check_create(body: dict[str, Any]) -> dict[str, Any]:
     Raises:
         InvalidParameter: see ``check``; or there is no image.
     """
-    checked = check(body, _CREATE)
+    words = {
+        name: [body[name]] for name in ("Cmd", "Entrypoint") if isinstance(body.get(name), str)
+    }  # as Docker reads it
+    checked = check({**body, **words}, _CREATE)
     if not checked.get("Image"):
         raise InvalidParameter("Image: no image specified")
     checked["HostConfig"] = _check_host(checked.get("HostConfig") or {})

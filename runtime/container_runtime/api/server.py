@@ -35,6 +35,8 @@ _HEADER_LIMIT = 64 << 10  # bytes of request line and headers
 _QUERY_LIMIT = 1000  # names in a query
 _BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
 _CHUNK = 64 << 10
+BACKLOG = 1024
+"""Clients that may be waiting to be accepted: a further one is told EAGAIN at once, for it is a unix socket."""
 _COMMON = [
     (b"Api-Version", API_VERSION.encode()),
     (b"Docker-Experimental", b"false"),
@@ -362,7 +364,7 @@ class Server:
 
     async def start(self, listener: Any) -> None:
         """Serve the listening socket from now on."""
-        self._server = await asyncio.start_unix_server(self._accept, sock=listener)
+        self._server = await asyncio.start_unix_server(self._accept, sock=listener, backlog=BACKLOG)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

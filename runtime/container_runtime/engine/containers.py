@@ -8,6 +8,7 @@ import signal as signals
 from typing import TYPE_CHECKING, Any
 
 from container_runtime.engine import (
+    admission,
     bundle,
     execs,
     health,
@@ -19,6 +20,7 @@ from container_runtime.engine import (
     restarts,
     sandboxes,
     snapshots,
+    stopping,
     unsupported,
 )
 from container_runtime.engine.container import Container
@@ -40,6 +42,9 @@ async def create(engine: Engine, body: dict[str, Any], name: str | None, snapsho
     engine.admit()
     unsupported.refuse(body)
     restarts.check_policy(body["HostConfig"])
+    admission.check(body["HostConfig"])
+    if body.get("StopSignal"):
+        stopping.signal_number(body["StopSignal"])
     modes.check(body["HostConfig"], engine.find)
     health.check_request(body.get("Healthcheck"))
     image = engine.images.get(body.get("Image") or "")

@@ -53,6 +53,7 @@ class Exec:
         self.terminal = -1
         self.forgotten = False
         """Whether nobody may ask for it after its end."""
+        self.begun = asyncio.Event()
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
@@ -62,6 +63,7 @@ class Exec:
 
     def settle(self) -> None:
         """It has ended, or will never run."""
+        self.begun.set()
         if not self.ended.done():
             self.ended.set_result(None)
 
@@ -189,6 +191,7 @@ async def _launch(engine: Engine, one: Exec, body: dict[str, Any]) -> stdio.Ends
             raise StartError(f"{_FAILED}: {error}: unknown", error.exit_code) from None
         raise
     one.pid, one.terminal = started.pid, ends.terminal
+    one.begun.set()
     one.container.publish(engine.events, f"exec_start: {_words(body)}", execID=one.id)
     return ends
 

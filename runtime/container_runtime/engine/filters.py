@@ -27,6 +27,8 @@ def parse(text: str | None, allowed: Iterable[str] | None) -> Filters:
         raw: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InvalidParameter(f"invalid filter: not JSON ({error})") from None
+    if raw is None:
+        return {}
     if not isinstance(raw, dict):
         raise InvalidParameter("invalid filter: a map is expected")
     found: Filters = {}
@@ -79,7 +81,7 @@ def any_pattern(wanted: Iterable[str] | None, values: Iterable[str]) -> bool:
 
 
 _REPETITION = re.compile(r"[*+?{]")
-_COSTLY = re.compile(r"\)[*+?{]|\(\?|\\")  # a repeated group; what Go has not; a reference to a group
+_COSTLY = re.compile(r"\)[*+?{]|\(\?|\\\d")  # a repeated group; what Go has not; a reference to a group
 
 
 def _search(pattern: str, value: str) -> bool:

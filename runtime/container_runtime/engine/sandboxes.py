@@ -156,16 +156,17 @@ def write_files(engine: Engine, container: Container) -> None:
     """/etc/hosts, /etc/hostname and /etc/resolv.conf: rewritten in place, since they are bound by file."""
     shared = _shared(engine, container)
     endpoints = (container if shared is None else shared).endpoints
-    own = [(endpoint.address, [container.hostname]) for _, endpoint in endpoints.values()]
+    own = [(endpoint.address, _host_names(container)) for _, endpoint in endpoints.values()]
     networks = [network for network, _ in endpoints.values()]
     host_address = engine.networks.host_address(networks[0]) if networks else ""
     extra = [str(entry) for entry in container.host.get("ExtraHosts") or []] + _links(engine, container)
     nameservers = [str(server) for server in container.host.get("Dns") or []]
     nameservers = nameservers or [engine.networks.nameserver(network) for network in networks]
     search = [str(one) for one in container.host.get("DnsSearch") or []]
+    options = [str(one) for one in container.host.get("DnsOptions") or []] or ["ndots:0"]
     _write(container, "hosts", render_hosts(own, host_address, extra))
     _write(container, "hostname", f"{container.hostname}\n")
-    _write(container, "resolv.conf", render_resolv_conf(nameservers, search))
+    _write(container, "resolv.conf", render_resolv_conf(nameservers, search, options))
 
 
 def _links(engine: Engine, container: Container) -> list[str]:
@@ -180,6 +181,11 @@ def _links(engine: Engine, container: Container) -> list[str]:
                 f"{name}:{address}" for name in dict.fromkeys([alias.rpartition("/")[2] or other.name, other.name])
             ]
     return lines
+
+
+def _host_names(container: Container) -> list[str]:
+    domain = container.body.get("Domainname")
+    return [f"{container.hostname}.{domain}", container.hostname] if domain else [container.hostname]
 
 
 def _write(container: Container, name: str, text: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import resources, restarts
-from container_runtime.errors import EngineError, InvalidParameter
+from container_runtime.engine import admission, resources, restarts
+from container_runtime.errors import Conflict, EngineError
 
 if TYPE_CHECKING:
     from container_runtime.engine.container import Container
@@ -17,6 +17,7 @@ async def update(engine: Engine, container: Container, changes: dict[str, Any]) 
 
     Raises:
         InvalidParameter: a value that makes no sense, alone or with those that stay.
+        Conflict: a memory limit above the limit on memory and swap.
         EngineError: the kernel refuses it; the container's own values then stay.
     """
     container.check("update")
@@ -25,8 +26,9 @@ async def update(engine: Engine, container: Container, changes: dict[str, Any]) 
         changes.pop("RestartPolicy", None)
     wanted = {**container.host, **changes}
     restarts.check_policy(wanted)
-    _check_swap(container.host, changes)
+    admission.check(changes)
     section = resources.resources(wanted)
+    _check_swap(container.host, changes)
     del section["devices"]  # they are not changed
     if container.running:
         try:
@@ -38,9 +40,12 @@ async def update(engine: Engine, container: Container, changes: dict[str, Any]) 
 
 
 def _check_swap(host: dict[str, Any], changes: dict[str, Any]) -> None:
-    """As Docker: a new memory limit above the memory and swap of before needs a new one of those."""
-    memory, swap = changes.get("Memory") or 0, host.get("MemorySwap") or 0
-    if not changes.get("MemorySwap") and 0 < swap < memory:
-        raise InvalidParameter(
+    """As Docker: a new memory limit above the memory and swap of before needs a new one of those.
+
+    Without a limit of before there is no sum of before either, which counts as 0.
+    """
+    memory, swap = changes.get("Memory") or 0, host.get("MemorySwap") or 2 * (host.get("Memory") or 0)
+    if not changes.get("MemorySwap") and 0 <= swap < memory:
+        raise Conflict(
             "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time"
         )

@@ -101,9 +101,11 @@ def resolve(user: str, passwd: bytes | None, group: bytes | None, extra: tuple[s
     groups = list(_groups(group))
     gid = entry.gid
     more: list[int] = []
+    # Docker puts the primary group among the supplementary ones.
     if colon and group_name:
         gid = _find_group(group_name, groups)
     elif entry.name:
         more = [found.gid for found in groups if entry.name in found.members]
+    more.insert(0, gid)
     more += [_find_group(text, groups) for text in extra]
     return ResolvedUser(entry.uid, gid, tuple(dict.fromkeys(more)), entry.home or "/")

@@ -6,25 +6,10 @@ import calendar
 import time
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import health, inspection, lifecycle, logconfig, mounting, publishing
+from container_runtime.engine import attachments, health, inspection, lifecycle, logconfig, mounting, publishing
 
 if TYPE_CHECKING:
     from container_runtime.engine.container import Container
-    from container_runtime.network.model import Endpoint, Network
-
-
-def network_settings(container: Container) -> dict[str, Any]:
-    """Docker's NetworkSettings."""
-    networks = {network.name: _endpoint(network, endpoint) for network, endpoint in container.endpoints.values()}
-    first: dict[str, Any] = next(iter(networks.values()), {})
-    return {
-        "Bridge": "",
-        "SandboxID": container.id,
-        "Ports": publishing.ports(container),
-        "Networks": networks,
-        **{key: first.get(key, "") for key in ("IPAddress", "Gateway", "MacAddress", "EndpointID")},
-        "IPPrefixLen": first.get("IPPrefixLen", 0),
-    }
 
 
 def status_text(container: Container) -> str:
@@ -50,7 +35,6 @@ def _remark(container: Container) -> str:
 
 def summary(container: Container) -> dict[str, Any]:
     """One row of ``GET /containers/json``."""
-    names = {network.name: _endpoint(network, endpoint) for network, endpoint in container.endpoints.values()}
     return {
         "Id": container.id,
         "Names": [f"/{container.name}"],
@@ -63,7 +47,7 @@ def summary(container: Container) -> dict[str, Any]:
         "State": container.visible_state(),
         "Status": status_text(container),
         "HostConfig": {"NetworkMode": container.network_mode},
-        "NetworkSettings": {"Networks": names},
+        "NetworkSettings": {"Networks": attachments.networks(container)},
         "Mounts": [point.view() for point in container.points],
     }
 
@@ -98,7 +82,7 @@ def details(container: Container) -> dict[str, Any]:
         "Mounts": [point.view() for point in container.points],
         "Config": config,
         "HostConfig": inspection.host_config(container),
-        "NetworkSettings": network_settings(container),
+        "NetworkSettings": attachments.settings(container),
     }
 
 
@@ -119,19 +103,6 @@ def _state(container: Container) -> dict[str, Any]:
     if container.health is not None:
         state["Health"] = container.health.details()
     return state
-
-
-def _endpoint(network: Network, endpoint: Endpoint) -> dict[str, Any]:
-    return {
-        "NetworkID": network.id,
-        "EndpointID": endpoint.id,
-        "IPAddress": endpoint.address,
-        "IPPrefixLen": endpoint.prefix,
-        "Gateway": endpoint.gateway,
-        "MacAddress": endpoint.mac,
-        "Aliases": list(endpoint.names),
-        "DNSNames": list(endpoint.names),
-    }
 
 
 def _ago(moment: str) -> str:

@@ -355,7 +355,14 @@ class Child:
 
     def capabilities(self, effective: int, permitted: int, inheritable: int, ambient: int) -> None:
         """The sets after the change of user, capset(2), and the ambient ones."""
-        sys.capset(effective, permitted, inheritable)
+        try:
+            sys.capset(effective, permitted, inheritable)
+        except PermissionError:
+            # The engine has not all capabilities itself (it may be in a container): as with Docker, what it has not,
+            # "ALL" and "privileged" do not give.
+            held = sum(1 << number for number in range(64) if _in_bounding_set(number))
+            ambient &= held
+            sys.capset(effective & held, permitted & held, inheritable & held)
         for number in range(64):
             if ambient >> number & 1:
                 sys.prctl(sys.PR_CAP_AMBIENT, sys.PR_CAP_AMBIENT_RAISE, number)
@@ -367,6 +374,13 @@ class Child:
     def directory(self, path: str) -> None:
         """The working directory, entered with the user's own rights."""
         os.chdir(path)
+
+
+def _in_bounding_set(number: int) -> bool:
+    try:
+        return sys.prctl(sys.PR_CAPBSET_READ, number) == 1
+    except OSError:  # beyond the last one that the kernel knows
+        return False
 
 
 def remount(where: str, flags: int) -> None:

@@ -240,12 +240,17 @@ def _device_steps(config: dict[str, Any], *, own_users: bool) -> list[Step]:
 
 def _process_steps(process: dict[str, Any]) -> list[Step]:
     """What is done to the process itself, last; the order is that of kernel-imposed dependencies (see each)."""
-    steps: list[Step] = []
-    for limit in process.get("rlimits") or []:
-        steps.append(("rlimit", _RLIMITS.index(limit["type"]), limit["soft"], limit["hard"]))
     if process.get("oomScoreAdj") is not None:
-        steps.append(("oom_score", process["oomScoreAdj"]))
-    return steps
+        return [("oom_score", process["oomScoreAdj"])]
+    return []
+
+
+def _limit_steps(process: dict[str, Any]) -> list[Step]:
+    """process.rlimits, when nothing is opened any more: the launcher's descriptors may be more than RLIMIT_NOFILE."""
+    return [
+        ("rlimit", _RLIMITS.index(limit["type"]), limit["soft"], limit["hard"])
+        for limit in process.get("rlimits") or []
+    ]
 
 
 def identity_steps(process: dict[str, Any], *, seccomp: bool) -> list[Step]:
@@ -317,6 +322,7 @@ def compile_container(
     steps.append(("pivot",))
     if config["root"].get("readonly"):
         steps.append(("read_only_root",))
+    steps += _limit_steps(config["process"])
     steps.append(("session", bool(config["process"].get("terminal"))))
     steps += identity_steps(config["process"], seccomp=seccomp)
     if init:
@@ -326,7 +332,7 @@ def compile_container(
 
 def compile_exec(process: dict[str, Any], *, seccomp: bool) -> list[Step]:
     """All steps between clone3 and execve for one more process of a container, which is in its namespaces already."""
-    steps = _terminal_steps(process, "")
+    steps = _terminal_steps(process, "") + _limit_steps(process)
     steps.append(("session", bool(process.get("terminal"))))
     return steps + identity_steps(process, seccomp=seccomp)
 

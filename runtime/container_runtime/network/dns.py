@@ -1,6 +1,6 @@
 """Names: one small DNS server a network, on the gateway's port 53, where the network's containers are told to ask.
 
-It answers the names of its own network's containers from memory and passes everything else on, byte for byte, to the
+It answers the names in the asking container's networks from memory and passes everything else on, byte for byte, to the
 machine's name servers. dnslib takes the messages apart; it is imported with the first question.
 """
 
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from container_runtime.network.hosts import HOST_NAME
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from container_runtime.network.backbone import Backbone
     from container_runtime.network.model import Network
 
@@ -37,29 +39,34 @@ def machine_nameservers(text: str) -> list[str]:
     return found
 
 
-def lookup(network: Network, name: str, host_address: str) -> list[str]:
-    """The addresses of a name in a network, without regard to case; several containers may share an alias."""
+def lookup(networks: Sequence[Network], name: str, host_address: str) -> list[str]:
+    """The addresses of a name in the first network that knows it, without regard to case.
+
+    Several containers may share an alias. As with Docker, the network's name may stand behind: ``db.backend``.
+    """
     wanted = name.rstrip(".").lower()
     if wanted == HOST_NAME:
         return [host_address]
-    return [
-        endpoint.address
-        for endpoint in network.endpoints.values()
-        if any(wanted == known.lower() for known in endpoint.names)
-    ]
+    for network in networks:
+        words = {wanted, wanted.removesuffix(f".{network.name.lower()}")}
+        ends = network.endpoints.values()
+        if found := [end.address for end in ends if any(known.lower() in words for known in end.names)]:
+            return found
+    return []
 
 
-def reverse(network: Network, name: str) -> str:
+def reverse(networks: Sequence[Network], name: str) -> str:
     """The first name of the container whose address ``name`` (…in-addr.arpa) asks for, or nothing."""
     address = ".".join(reversed(name.rstrip(".").lower().removesuffix(".in-addr.arpa").split(".")))
-    for endpoint in network.endpoints.values():
-        if endpoint.address == address and endpoint.names:
-            return f"{endpoint.names[0]}.{network.name}"
+    for network in networks:
+        for endpoint in network.endpoints.values():
+            if endpoint.address == address and endpoint.names:
+                return f"{endpoint.names[0]}.{network.name}"
     return ""
 
 
-def answer(question: bytes, network: Network, host_address: str) -> bytes | None:
-    """The answer to a message, or None where it is not ours to give.
+def answer(question: bytes, networks: Sequence[Network], host_address: str) -> bytes | None:
+    """The answer to a message from a container of these networks, or None where it is not ours to give.
 
     Raises:
         ValueError: the message is malformed.
@@ -77,18 +84,18 @@ def answer(question: bytes, network: Network, host_address: str) -> bytes | None
     reply = record.reply()
     if any(one.rtype == dnslib.QTYPE.OPT for one in record.ar):
         reply.add_ar(dnslib.EDNS0(udp_len=_LONGEST_DATAGRAM))  # RFC 6891, 6.1.1: who asks with it is answered with it
-    addresses = lookup(network, name, host_address)
+    addresses = lookup(networks, name, host_address)
     if addresses:
         random.shuffle(addresses)
         if asked.qtype in {dnslib.QTYPE.A, dnslib.QTYPE.ANY}:
             for address in addresses:
                 reply.add_answer(dnslib.RR(asked.qname, dnslib.QTYPE.A, rdata=dnslib.A(address), ttl=TTL))
         return bytes(reply.pack())  # without an answer for AAAA: the name exists, and has none
-    known = reverse(network, name) if asked.qtype == dnslib.QTYPE.PTR else ""
+    known = reverse(networks, name) if asked.qtype == dnslib.QTYPE.PTR else ""
     if known:
         reply.add_answer(dnslib.RR(asked.qname, dnslib.QTYPE.PTR, rdata=dnslib.PTR(known), ttl=TTL))
         return bytes(reply.pack())
-    if network.internal or "." not in name.rstrip("."):
+    if all(network.internal for network in networks) or "." not in name.rstrip("."):
         reply.header.rcode = dnslib.RCODE.NXDOMAIN
         return bytes(reply.pack())
     return None
@@ -118,9 +125,16 @@ def refusal(question: bytes) -> bytes:
 class NameServer(asyncio.DatagramProtocol):
     """The server of one network, UDP and TCP."""
 
-    def __init__(self, backbone: Backbone, network: Network, host_address: str) -> None:
-        """Bind both sockets; the loop serves them from its next turn on."""
+    def __init__(
+        self, backbone: Backbone, network: Network, host_address: str, networks_of: Callable[[str], list[Network]]
+    ) -> None:
+        """Bind both sockets; the loop serves them from its next turn on.
+
+        ``networks_of``: all networks of a container. A resolver asks one server only, so that this one answers for the
+        container's other networks too.
+        """
         self.network = network
+        self._networks_of = networks_of
         self.host_address = host_address
         self._tasks: set[asyncio.Task[None]] = set()
         self._transport: asyncio.DatagramTransport | None = None
@@ -142,9 +156,10 @@ class NameServer(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         """One question by UDP."""
-        if not self._is_ours(addr[0]):
+        networks = self._networks(addr[0])
+        if not networks:
             return
-        reply = self._answer(data)
+        reply = self._answer(data, networks)
         if reply is not None:
             self._send(fitting(reply, data), addr)
         elif len(self._tasks) < _MOST_UPSTREAM:
@@ -152,14 +167,18 @@ class NameServer(asyncio.DatagramProtocol):
         else:
             self._send(refusal(data), addr)
 
-    def _is_ours(self, asker: str) -> bool:
-        """Whether the asker is in this network: every gateway's address is within reach of all bridges."""
-        return any(endpoint.address == asker for endpoint in self.network.endpoints.values())
+    def _networks(self, asker: str) -> list[Network]:
+        """The asker's networks, this one first; none for another's: every gateway is within reach of all bridges."""
+        for container, endpoint in self.network.endpoints.items():
+            if endpoint.address == asker:
+                others = (one for one in self._networks_of(container) if one is not self.network)
+                return [self.network, *others]
+        return []
 
-    def _answer(self, data: bytes) -> bytes | None:
+    def _answer(self, data: bytes, networks: Sequence[Network]) -> bytes | None:
         """Our answer; nothing to send (empty) for what is no question; None where others have to be asked."""
         try:
-            return answer(data, self.network, self.host_address)
+            return answer(data, networks, self.host_address)
         except ValueError:
             return b""
 
@@ -172,10 +191,10 @@ class NameServer(asyncio.DatagramProtocol):
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            while self._is_ours(writer.get_extra_info("peername")[0]):
+            while networks := self._networks(writer.get_extra_info("peername")[0]):
                 (length,) = struct.unpack("!H", await reader.readexactly(2))
                 data = await reader.readexactly(length)
-                reply = self._answer(data)
+                reply = self._answer(data, networks)
                 if reply is None:
                     reply = await ask_upstream(data, stream=True)
                 if not reply:

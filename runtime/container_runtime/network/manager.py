@@ -110,9 +110,12 @@ class NetworkManager:
 
         Raises:
             Conflict: the name is taken.
-            InvalidParameter: another driver, or a subnet that is wrong or overlaps something.
+            Forbidden: it is a predefined one, or the subnet overlaps something.
+            InvalidParameter: another driver, or a subnet that is wrong.
         """
         if any(network.name == name for network in self._networks.values()):
+            if name in _PREDEFINED:
+                raise Forbidden(f"operation is not permitted on predefined {name} network")
             raise Conflict(f"network with name {name} already exists")
         if driver not in {"", "bridge", "default"}:
             raise InvalidParameter(f"Driver: {driver!r} is not here; networks are of the driver bridge")
@@ -141,8 +144,13 @@ class NetworkManager:
             self._bridges[network.id] = self.backbone.add_bridge(bridge, subnet, self._count, internal=network.internal)
             self._subnets[network.id] = subnet
             network.subnet, network.gateway = str(subnet), subnet.address(1)
-            self._servers[network.id] = NameServer(self.backbone, network, self.host_address(network))
+            self._servers[network.id] = NameServer(
+                self.backbone, network, self.host_address(network), self._networks_of
+            )
         self._networks[network.id] = network
+
+    def _networks_of(self, container_id: str) -> list[Network]:
+        return [network for network in self._networks.values() if container_id in network.endpoints]
 
     def _choose(self, prefix: int) -> pools.Subnet:
         while True:
@@ -170,14 +178,13 @@ class NetworkManager:
         """Remove a network.
 
         Raises:
-            Forbidden: it is predefined.
-            Conflict: containers are connected to it.
+            Forbidden: it is predefined, or containers are connected to it.
         """
         network = self.get(reference)
         if network.name in _PREDEFINED:
             raise Forbidden(f"{network.name} is a pre-defined network and cannot be removed")
         if network.endpoints:
-            raise Conflict(f"error while removing network: network {network.name} has active endpoints")
+            raise Forbidden(f"error while removing network: network {network.name} has active endpoints")
         self._spare.forget(network)
         del self._networks[network.id]
         self._servers.pop(network.id).close()
@@ -267,7 +274,7 @@ class NetworkManager:
             InvalidParameter: the address is not of the network.
         """
         if sandbox.container_id in network.endpoints:
-            raise Conflict(
+            raise Forbidden(
                 f"endpoint for container {sandbox.container_id[:12]} already exists in network {network.name}"
             )
         endpoint, sandbox.ready = sandbox.ready, None
@@ -319,7 +326,7 @@ class NetworkManager:
         if not subnet.contains(number) or number - subnet.base in {0, 1, subnet.size - 1}:
             raise InvalidParameter(f"IPv4Address: {wanted} is not an address for containers in {subnet}")
         if number in taken:
-            raise Conflict(f"Address already in use: {wanted} in network {network.name}")
+            raise Forbidden(f"Address already in use: {wanted} in network {network.name}")
         return number
 
     def disconnect(self, container_id: str, network: Network) -> None:

@@ -39,7 +39,7 @@ def test_any_json_is_taken_or_refused_by_name(body, host):
     ("body", "field"),
     [
         ({}, "Image"),
-        ({"Image": "host", "Cmd": "true"}, "Cmd"),
+        ({"Image": "host", "Cmd": {"a": 1}}, "Cmd"),
         ({"Image": "host", "HostConfig": {"Memory": "64m"}}, "HostConfig.Memory"),
         ({"Image": "host", "HostConfig": {"Memory": True}}, "HostConfig.Memory"),
         ({"Image": "host", "HostConfig": {"Ulimits": ["x"]}}, r"HostConfig.Ulimits\[0\]"),

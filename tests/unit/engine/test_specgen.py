@@ -53,12 +53,12 @@ def test_home_that_was_set_stays():
 @pytest.mark.parametrize(
     ("user", "expected"),
     [
-        ("", {"uid": 0, "gid": 0, "additionalGids": [10]}),
-        ("app", {"uid": 1000, "gid": 1001, "additionalGids": [50, 10]}),
-        ("1000", {"uid": 1000, "gid": 1001, "additionalGids": [50, 10]}),
-        ("app:staff", {"uid": 1000, "gid": 50}),
-        ("7:8", {"uid": 7, "gid": 8}),
-        ("7", {"uid": 7, "gid": 0}),
+        ("", {"uid": 0, "gid": 0, "additionalGids": [0, 10]}),
+        ("app", {"uid": 1000, "gid": 1001, "additionalGids": [1001, 50, 10]}),
+        ("1000", {"uid": 1000, "gid": 1001, "additionalGids": [1001, 50, 10]}),
+        ("app:staff", {"uid": 1000, "gid": 50, "additionalGids": [50]}),
+        ("7:8", {"uid": 7, "gid": 8, "additionalGids": [8]}),
+        ("7", {"uid": 7, "gid": 0, "additionalGids": [0]}),
     ],
 )
 def test_users(user, expected):
@@ -199,7 +199,7 @@ def test_exec_takes_what_the_request_changes():
     made = specgen.exec_process(
         container, {"Cmd": ["id"], "Env": ["B=2"], "User": "app", "WorkingDir": "/tmp"}, PASSWD, GROUP
     )
-    assert made["user"] == {"uid": 1000, "gid": 1001, "additionalGids": [50, 10]}
+    assert made["user"] == {"uid": 1000, "gid": 1001, "additionalGids": [1001, 50, 10]}
     assert (made["args"], made["cwd"]) == (["id"], "/tmp")
     assert {"A=1", "B=2", "HOME=/home/app"} <= set(made["env"])
     assert container["args"] == ["true"]

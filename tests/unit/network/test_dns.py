@@ -27,7 +27,7 @@ def question(name="web", size=0, kind="A"):
 
 
 def by_udp(asked, count):
-    return dnslib.DNSRecord.parse(dns.fitting(dns.answer(asked, network(count), HOST), asked))
+    return dnslib.DNSRecord.parse(dns.fitting(dns.answer(asked, [network(count)], HOST), asked))
 
 
 def test_what_fits_is_told():
@@ -38,7 +38,7 @@ def test_what_fits_is_told():
 def test_what_does_not_fit_is_to_be_asked_by_tcp():
     reply = by_udp(question(), 100)
     assert (reply.header.tc, len(reply.rr), str(reply.q.qname)) == (1, 0, "web.")
-    assert len(dnslib.DNSRecord.parse(dns.answer(question(), network(100), HOST)).rr) == 100
+    assert len(dnslib.DNSRecord.parse(dns.answer(question(), [network(100)], HOST)).rr) == 100
 
 
 @pytest.mark.parametrize(("size", "told"), [(1232, 0), (1700, 100), (65535, 100), (100, 0)])
@@ -56,7 +56,7 @@ def test_never_more_than_a_few_fragments():
 @given(st.binary(max_size=80))
 def test_whatever_comes_is_answered_or_refused(data):
     try:
-        reply = dns.answer(data, network(), HOST)
+        reply = dns.answer(data, [network()], HOST)
     except ValueError:
         return
     assert reply is None or dns.fitting(reply, data)[:2] == data[:2]
