@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -36,23 +37,27 @@ class OwnEngine:
 
 @contextmanager
 def own_engine(directory: Path, environment: Mapping[str, str] | None = None) -> Iterator[OwnEngine]:
-    """An engine on a socket in ``directory``; at its end nothing of it is left, and its log has no traceback.
+    """An engine on a socket in ``directory``, and its images; at its end nothing of it is left, no traceback is logged.
 
     The socket listens before the engine does, so that a client can connect at once.
     """
     path, log = directory / "docker.sock", directory / "log"
+    own = {**os.environ, "PYTEST_CONTAINERS_DATA": str(directory / "data"), **(environment or {})}
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen(1024)
         command = [sys.executable, "-P", "-m", "container_runtime", "serve"]
-        options = ["--listen-fd", str(listener.fileno()), "--log", str(log)]
-        process = subprocess.Popen([*command, *options], pass_fds=(listener.fileno(),), env=environment)
+        options = ["--listen-fd", str(listener.fileno()), "--log", str(log), "--watch-pid", str(os.getpid())]
+        process = subprocess.Popen([*command, *options], pass_fds=(listener.fileno(),), env=own)
     try:
         yield OwnEngine(path, log, process)
     finally:
         process.terminate()
-        code = process.wait(HANG)
-        path.unlink()
+        try:
+            code = process.wait(HANG)
+        finally:
+            process.kill()  # no more than a hang limit: it has ended
+            path.unlink()
     assert code == 0
     assert "Traceback" not in log.read_text(), log.read_text()[-8000:]
     end = time.monotonic() + 10

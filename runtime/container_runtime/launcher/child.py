@@ -12,7 +12,7 @@ import resource  # now: where the child is going, there are no modules of Python
 
 from container_runtime.kernel import syscalls as sys
 from container_runtime.kernel import uts
-from container_runtime.launcher import init, terminal
+from container_runtime.launcher import capabilities, init, terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -354,18 +354,8 @@ class Child:
         os.setresuid(uid, uid, uid)
 
     def capabilities(self, effective: int, permitted: int, inheritable: int, ambient: int) -> None:
-        """The sets after the change of user, capset(2), and the ambient ones."""
-        try:
-            sys.capset(effective, permitted, inheritable)
-        except PermissionError:
-            # The engine has not all capabilities itself (it may be in a container): as with Docker, what it has not,
-            # "ALL" and "privileged" do not give.
-            held = sum(1 << number for number in range(64) if _in_bounding_set(number))
-            ambient &= held
-            sys.capset(effective & held, permitted & held, inheritable & held)
-        for number in range(64):
-            if ambient >> number & 1:
-                sys.prctl(sys.PR_CAP_AMBIENT, sys.PR_CAP_AMBIENT_RAISE, number)
+        """process.capabilities but the bounding set."""
+        capabilities.take(effective, permitted, inheritable, ambient)
 
     def umask(self, mask: int) -> None:
         """umask(2)."""
@@ -374,13 +364,6 @@ class Child:
     def directory(self, path: str) -> None:
         """The working directory, entered with the user's own rights."""
         os.chdir(path)
-
-
-def _in_bounding_set(number: int) -> bool:
-    try:
-        return sys.prctl(sys.PR_CAPBSET_READ, number) == 1
-    except OSError:  # beyond the last one that the kernel knows
-        return False
 
 
 def remount(where: str, flags: int) -> None:
