@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from container_runtime.cgroups import files
 from container_runtime.kernel import userns
 
 TYPE_CHECKING = False
@@ -67,33 +68,17 @@ def below_mount(point: str, root: str, path: str) -> str:
     return point if path in {"", "/"} else point.rstrip("/") + "/" + path.strip("/")
 
 
-def _read(path: str) -> str:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(descriptor, 1 << 20).decode()
-    finally:
-        os.close(descriptor)
-
-
-def _write(path: str, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)
-
-
 def _enable(directory: str, wanted: Iterable[str]) -> frozenset[str]:
     """The controllers of ``wanted`` that children of ``directory`` have, after asking for those they have not."""
     try:
-        offered = frozenset(_read(directory + "/cgroup.controllers").split())
-        enabled = frozenset(_read(directory + "/cgroup.subtree_control").split())
+        offered = frozenset(files.read(directory + "/cgroup.controllers").split())
+        enabled = frozenset(files.read(directory + "/cgroup.subtree_control").split())
     except OSError:
         return frozenset()
     for controller in wanted:
         if controller in offered - enabled:
             try:
-                _write(directory + "/cgroup.subtree_control", "+" + controller)
+                files.write(directory + "/cgroup.subtree_control", "+" + controller)
             except OSError:  # EBUSY: it has processes; EACCES: not delegated. An ancestor may do.
                 continue
             enabled |= {controller}
@@ -126,8 +111,8 @@ def detect(
 ) -> Layout:
     """The layout of this machine; the texts, and what may be written, are given by tests."""
     may_write = writable or _may_write
-    mounts_v1, mount_v2 = parse_mounts(_read_all("/proc/self/mountinfo") if mountinfo is None else mountinfo)
-    own_v1, own_v2 = parse_membership(_read("/proc/self/cgroup") if membership is None else membership)
+    mounts_v1, mount_v2 = parse_mounts(files.read("/proc/self/mountinfo") if mountinfo is None else mountinfo)
+    own_v1, own_v2 = parse_membership(files.read("/proc/self/cgroup") if membership is None else membership)
     v1: dict[str, str] = {}
     for controller in V1_CONTROLLERS:
         if controller == "devices" and userns.active():
@@ -143,14 +128,3 @@ def detect(
     point, root = mount_v2
     directory, controllers = _find_v2(point, below_mount(point, root, own_v2), may_write)
     return Layout({}, directory, controllers)
-
-
-def _read_all(path: str) -> str:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    parts: list[bytes] = []
-    try:
-        while chunk := os.read(descriptor, 1 << 16):
-            parts.append(chunk)
-    finally:
-        os.close(descriptor)
-    return b"".join(parts).decode("utf-8", "surrogateescape")

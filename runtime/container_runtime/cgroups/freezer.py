@@ -9,6 +9,8 @@ import os
 import select
 import time
 
+from container_runtime.cgroups import ends, files
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,35 +24,19 @@ class FreezeError(OSError):
     """Processes that did not freeze in time; ``filename`` is the group's file."""
 
 
-def _write(path: str, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)
-
-
-def _read(path: str) -> str:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(descriptor, 1 << 20).decode()
-    finally:
-        os.close(descriptor)
-
-
 def ask(path: str, *, frozen: bool) -> None:
     """Tell the kernel to freeze or thaw the group that ``path``, its file of either version, belongs to."""
     if path.endswith(V2_FILE):
-        _write(path, "1" if frozen else "0")
+        files.write(path, "1" if frozen else "0")
     else:
-        _write(path, "FROZEN" if frozen else "THAWED")
+        files.write(path, "FROZEN" if frozen else "THAWED")
 
 
 def is_frozen(path: str) -> bool:
     """Whether every process of the group stands still."""
     if path.endswith(V2_FILE):
-        return "frozen 1" in _read(path.removesuffix(V2_FILE) + "cgroup.events")
-    return _read(path).strip() == "FROZEN"
+        return "frozen 1" in files.read(path.removesuffix(V2_FILE) + "cgroup.events")
+    return files.read(path).strip() == "FROZEN"
 
 
 def await_frozen(path: str, limit: float) -> None:
@@ -87,13 +73,13 @@ def gather(directory: str, others: Iterable[str]) -> None:
     that finds nobody new is the last.
     """
     while True:
-        inside = set(_read(directory + "/tasks").split())
-        missing = {task for other in others for task in _read(other + "/tasks").split()} - inside
+        inside = set(files.read(directory + "/tasks").split())
+        missing = {task for other in others for task in files.read(other + "/tasks").split()} - inside
         if not missing:
             return
         for task in missing:
             try:
-                _write(directory + "/tasks", task)
+                files.write(directory + "/tasks", task)
             except ProcessLookupError:
                 continue  # it has ended
 
@@ -106,22 +92,5 @@ def end_frozen(directory: str, limit: float) -> None:
     names = [name for name in (V1_FILE, V2_FILE) if os.access(f"{directory}/{name}", os.F_OK)]
     if not names or not is_frozen(f"{directory}/{names[0]}"):
         return
-    poll = select.poll()
-    descriptors: list[int] = []
-    for text in _read(directory + "/cgroup.procs").split():
-        try:
-            descriptors.append(os.pidfd_open(int(text)))
-        except ProcessLookupError:
-            continue
-        poll.register(descriptors[-1], select.POLLIN)
-    try:
-        ask(f"{directory}/{names[0]}", frozen=False)
-        end = time.monotonic() + limit
-        waiting = len(descriptors)
-        while waiting and (left := end - time.monotonic()) > 0:
-            for descriptor, _ in poll.poll(left * 1000):
-                poll.unregister(descriptor)
-                waiting -= 1
-    finally:
-        for descriptor in descriptors:
-            os.close(descriptor)
+    pids = map(int, files.read(directory + "/cgroup.procs").split())
+    ends.bring_about(pids, lambda _: ask(f"{directory}/{names[0]}", frozen=False), limit)

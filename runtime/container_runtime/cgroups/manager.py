@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from container_runtime.cgroups import device_filter, freezer
+from container_runtime.cgroups import device_filter, files, freezer
 from container_runtime.cgroups.detect import detect
 from container_runtime.cgroups.limits import device_line, v1_settings, v2_settings
 
@@ -33,13 +33,12 @@ class LimitError(OSError):
 
 
 def _write(path: str, value: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
-        os.write(descriptor, value.encode())
+        files.write(path, value)
+    except FileNotFoundError:
+        raise
     except OSError as error:
         raise LimitError(error.errno, f"{error.strerror} for the value {value}", path) from None
-    finally:
-        os.close(descriptor)
 
 
 class Group:
@@ -84,11 +83,9 @@ class Group:
         for directory in self.directories:
             for name in ("/memory.oom_control", "/memory.events"):
                 try:
-                    descriptor = os.open(directory + name, os.O_RDONLY | os.O_CLOEXEC)
+                    text = files.read(directory + name)
                 except OSError:
                     continue
-                text = os.read(descriptor, 4096).decode()
-                os.close(descriptor)
                 return any(line.startswith("oom_kill ") and line != "oom_kill 0" for line in text.splitlines())
         return False
 
@@ -299,21 +296,14 @@ class Manager:
 
 def _raised(group: Group, settings: list[Setting]) -> bool:
     """Whether the first two settings are v1's memory limits and more than what holds now, as an update may have it."""
-    files = [setting[1] for setting in settings[:2]]
-    if files != ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"] or "memory" not in group.places:
+    names = [setting[1] for setting in settings[:2]]
+    if names != ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"] or "memory" not in group.places:
         return False
-    path = f"{group.places['memory']}/{files[0]}"
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return int(settings[0][2]) > int(os.read(descriptor, 64))
-    finally:
-        os.close(descriptor)
+    path = f"{group.places['memory']}/{names[0]}"
+    return int(settings[0][2]) > int(files.read(path))
 
 
 def _inherit_cpuset(parent: str, child: str) -> None:
     """A new v1 cpuset has no cpus and no memory nodes, and takes no process until it has (cpuset(7))."""
     for name in ("/cpuset.cpus", "/cpuset.mems"):
-        descriptor = os.open(parent + name, os.O_RDONLY | os.O_CLOEXEC)
-        value = os.read(descriptor, 4096).decode().strip()
-        os.close(descriptor)
-        _write(child + name, value)
+        _write(child + name, files.read(parent + name).strip())

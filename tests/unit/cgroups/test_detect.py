@@ -46,7 +46,7 @@ class Tree:
         self.point = point
         self.mine = set()
         self.group("", "memory pids cpu cpuset io", "memory pids cpu cpuset io")
-        monkeypatch.setattr(module, "_write", self._write)
+        monkeypatch.setattr(module.files, "write", self._write)
 
     def group(self, path, offered, given="", *, mine=False, processes=False):
         directory = self.point / path
