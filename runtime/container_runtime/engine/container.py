@@ -58,7 +58,7 @@ class Container:
         self.log = ContainerLog(directory / "log", self.log_config.max_size, self.log_config.max_files)
         self.created = now()
         self.created_seconds = int(time.time())
-        self.state = lifecycle.CREATED
+        self.state = self.before = lifecycle.CREATED  # ``before``: what clients see while it is being started
         self.pid = self.exit_code = 0
         self.oom_killed = False
         self.error = ""
@@ -119,7 +119,7 @@ class Container:
     @property
     def active(self) -> bool:
         """What Docker calls running: it runs, or will again without a client's doing."""
-        return self.state in lifecycle.ACTIVE
+        return self.visible_state() in lifecycle.ACTIVE
 
     @property
     def network_mode(self) -> str:
@@ -167,6 +167,4 @@ class Container:
 
     def visible_state(self) -> str:
         """Docker's word: what is being started is still what it was."""
-        if self.state != lifecycle.STARTING:
-            return self.state
-        return lifecycle.CREATED if self.started_at == NEVER else lifecycle.EXITED
+        return self.before if self.state == lifecycle.STARTING else self.state

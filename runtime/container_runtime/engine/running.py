@@ -42,7 +42,7 @@ async def start(engine: Engine, container: Container) -> None:
 async def _begin(engine: Engine, container: Container) -> None:
     """Start it, for a client or for its restart policy; errors as ``start``."""
     engine.admit()
-    container.state = lifecycle.STARTING
+    container.before, container.state = container.state, lifecycle.STARTING
     container.starting = asyncio.get_running_loop().create_future()
     try:
         sandboxes.prepare(engine, container)
