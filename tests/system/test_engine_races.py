@@ -1,6 +1,8 @@
 """What comes while something else is going on: ends during starts, the engine's end during all of them."""
 
 import json
+import os
+import signal
 import socket
 import time
 from urllib.parse import quote
@@ -115,6 +117,24 @@ def test_a_signal_that_comes_too_late_is_no_error(engine):
         assert statuses[0] == 204
         assert set(statuses) <= {204, 409}
         engine.call("DELETE", f"/containers/{one}?force=true")
+
+
+@pytest.mark.parametrize("what", ["exec", "pause"])
+def test_what_comes_just_after_the_end_is_told_so(engine, what):
+    """The engine hears of an end a moment after the process has none of its files any more."""
+    found = set()
+    for _ in range(ROUNDS):
+        one = run(engine, "sleep", "1000")
+        pid = engine.call("GET", f"/containers/{one}/json")[1]["State"]["Pid"]
+        os.kill(pid, signal.SIGKILL)
+        if what == "exec":
+            status, told = engine.call("POST", f"/containers/{one}/exec", {"Cmd": ["true"], "User": "root"})
+        else:
+            status, told = engine.call("POST", f"/containers/{one}/pause")
+        if status not in {201, 204}:
+            found.add((status, told["message"].replace(one, "ID")))
+        engine.call("DELETE", f"/containers/{one}?force=true")
+    assert found <= {(409, "container ID is not running")}
 
 
 def test_a_container_that_goes_with_its_end_is_removed_once(engine):

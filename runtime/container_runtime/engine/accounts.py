@@ -51,15 +51,21 @@ def of_image(images: ImageStore, image: Image) -> Accounts:
 
 
 def of_process(pid: int) -> Accounts:
-    """The files as a running container has them now, users added since its start included; no link leads out of it."""
-    found: list[bytes | None] = []
-    for path in _FILES:
-        content = None
-        with suppress(OSError, ValueError), openat2.Root(f"/proc/{pid}/root") as root:
-            parent = root.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY)  # noqa: PTH120
-            try:
-                content = openat2.read_regular(parent, os.path.basename(path), _LIMIT)  # noqa: PTH119
-            finally:
-                os.close(parent)
-        found.append(content)
-    return found[0], found[1]
+    """The files as a running container has them now, users added since its start included; no link leads out of it.
+
+    Raises:
+        OSError: the process has ended.
+    """
+    with openat2.Root(f"/proc/{pid}/root") as root:
+        passwd, group = (_read(root, path) for path in _FILES)
+    return passwd, group
+
+
+def _read(root: openat2.Root, path: str) -> bytes | None:
+    with suppress(OSError, ValueError):
+        parent = root.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY)  # noqa: PTH120
+        try:
+            return openat2.read_regular(parent, os.path.basename(path), _LIMIT)  # noqa: PTH119
+        finally:
+            os.close(parent)
+    return None

@@ -126,7 +126,10 @@ def find(engine: Engine, identity: str) -> Exec:
 
 
 def _process(container: Container, body: dict[str, Any]) -> Any:
-    passwd, group = accounts.of_process(container.pid) if body.get("User") else (None, None)
+    try:
+        passwd, group = accounts.of_process(container.pid) if body.get("User") else (None, None)
+    except OSError:  # it has just ended
+        raise Conflict(f"container {container.id} is not running") from None
     assert container.process is not None  # noqa: S101  the life-cycle table let us through: it runs
     return specgen.exec_process(container.process, body, passwd, group)
 

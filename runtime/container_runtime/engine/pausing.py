@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from container_runtime.cgroups import freezer
 from container_runtime.engine import health, lifecycle
-from container_runtime.errors import EngineError, NotFound
+from container_runtime.errors import Conflict, EngineError, NotFound
 
 if TYPE_CHECKING:
     from container_runtime.engine.container import Container
@@ -21,7 +21,7 @@ async def pause(engine: Engine, container: Container) -> None:
     """Freeze it; returns when all its processes stand still.
 
     Raises:
-        Conflict: it does not run, or is paused.
+        Conflict: it does not run, does not any more, or is paused.
         EngineError: there is no freezer for this user, or a process did not stop.
     """
     container.check("pause")
@@ -32,6 +32,8 @@ async def pause(engine: Engine, container: Container) -> None:
         container.frozen = ""
         with suppress(EngineError):
             await engine.launcher.freeze(container.id, frozen=False)
+        if isinstance(error, (NotFound, FileNotFoundError)):  # it has just ended, and its group has gone
+            raise Conflict(f"container {container.id} is not running") from None
         reason = error.strerror if isinstance(error, OSError) else error
         raise EngineError(f"cannot pause container {container.name}: {reason}") from None
     if container.state == lifecycle.RUNNING:

@@ -205,7 +205,8 @@ class Launcher:
         if "error" in answer:
             step, path, number, *words = answer["error"]
             if number == errno.ESRCH and step in {"exec", "freeze", "update"}:
-                raise NotFound(f"Container {path[:12]} is not running")
+                identity = str(message.get("container") or message.get("target") or path)
+                raise NotFound(f"Container {identity[:12]} is not running")
             raise _error_of(step, path, number, *words)
         return answer
 
