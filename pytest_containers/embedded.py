@@ -170,12 +170,17 @@ class EmbeddedEngine(Engine):
         ended = os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         return ended.si_status if ended else 0
 
+    def keep(self) -> None:
+        """Let it go on after the run, with the containers that are left."""
+        self.client.system.keep()
+        self.kept = True
+
     def close(self) -> None:
         """End the engine that this process owns, and return when everything is gone."""
         super().close()
         if os.getpid() != self._owner:  # a forked child of a test
             return
-        if self._pid and not self._shared:
+        if self._pid and not self._shared and not self.kept:
             _end(os.pidfd_open(self._pid))
             os.waitid(os.P_PID, self._pid, os.WEXITED)
         self._pid = 0

@@ -120,6 +120,9 @@ class Engine:
         """Why the first request failed, for people."""
         return f"the container engine cannot be used: {error}"
 
+    def keep(self) -> None:
+        """Let it go on after the run; one that somebody else runs does anyway."""
+
     def close(self) -> None:
         """Let go of it at the end of the run."""
         if self._client is not None:

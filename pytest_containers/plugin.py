@@ -51,6 +51,7 @@ _OPTIONS = (
     ),
     ("log-lines", "LINES", "50", "how many last lines of a container's output messages and reports show"),
     ("logs", "DIR", "", "write all that each container wrote there, into a file of its own"),
+    ("keep", "failed|all|none", "none", "keep the containers of failed tests, or all, and say how to look inside"),
     ("report", "PATH", "", "write an HTML page of the run's containers there: when each lived, what failed"),
 )
 # Options without a value: name, what the ini setting says by default, what the option sets it to, words.
@@ -64,7 +65,7 @@ _FLAGS = (
 )
 _AT_REST = frozenset(("", "auto", "never", "none", "no"))
 """Settings of reports that ask for nothing."""
-_REPORTS = ("logs", "report", "follow")
+_REPORTS = ("logs", "report", "keep", "follow")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

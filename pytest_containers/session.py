@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _ENGINE = pytest.StashKey["Engine | str"]()  # the engine, or why there is none
 OBSERVER: pytest.StashKey[Observer] = pytest.StashKey()
 PLACE = pytest.StashKey["Place"]()
+KEPT = pytest.StashKey[bool]()
+"""There where the run's engine was let go by a worker of xdist."""
 WORKER_KEY = "pytest_containers"
 
 
@@ -154,6 +156,8 @@ def _end_of_workers(config: pytest.Config, directory: Path) -> None:
     from pytest_containers.sharing import board
 
     if directory.exists():
+        if KEPT in config.stash:
+            return
         from pytest_containers.embedded import end_shared
 
         end_shared(directory)

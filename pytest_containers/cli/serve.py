@@ -32,12 +32,29 @@ def add_doctor(parser: ArgumentParser) -> None:
 def add_clean(parser: ArgumentParser) -> None:
     """Add the arguments of ``clean``."""
     parser.add_argument("--json", action="store_true", help="one JSON object for each thing removed")
-    parser.set_defaults(handler=functools.partial(_run, "clean"))
+    parser.set_defaults(handler=clean)
 
 
 def serve(args: Namespace) -> int:
     """Become the engine; it ends on SIGTERM and Ctrl-C with all it holds."""
     os.execv(RUNTIME[0], [*RUNTIME, "serve", "--socket", str(args.socket.absolute())])  # noqa: S606  # our own engine
+
+
+def clean(args: Namespace) -> int:
+    """End engines that a run kept: with ``-H`` that one, else all; then remove what dead engines left."""
+    from pytest_containers.cli import output
+    from pytest_containers.client import Client
+    from pytest_containers.embedded import end_shared, runtime_home
+
+    if args.host:
+        with Client(args.host) as client:
+            client.system.shutdown()
+        return 0
+    for marker in sorted(runtime_home().glob("run-*/kept")):
+        end_shared(marker.parent)
+        if not args.json:
+            output.line(f"ended kept engine {marker.parent}")
+    return _run("clean", args)
 
 
 def _run(name: str, args: Namespace) -> int:

@@ -66,3 +66,7 @@ class System:
     def shutdown(self) -> None:
         """Ask our engine to end with all it holds (NotFoundError on other engines); it ends after the answer."""
         self._transport.request("POST", "/x-pytest-containers/shutdown")
+
+    def keep(self) -> None:
+        """Ask our engine to stay when the run ends (NotFoundError on other engines), until ``shutdown`` or idle."""
+        self._transport.request("POST", "/x-pytest-containers/keep")

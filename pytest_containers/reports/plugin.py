@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_containers.reports.part import Observer, Part
-from pytest_containers.session import OBSERVER, existing_engine
+from pytest_containers.session import KEPT, OBSERVER, existing_engine
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -45,12 +45,18 @@ def register(config: pytest.Config, wanted: Mapping[str, str]) -> None:
 
         # A worker's standard output leads nowhere; its standard error is the run's.
         parts.append(Follow(os.dup(2 if worker else 1)))
+    if wanted["keep"] != "none":
+        from pytest_containers.reports.keep import Keep
+
+        parts.append(Keep(everything=wanted["keep"] == "all"))
+        if not worker:
+            config.pluginmanager.register(KeptHooks(), "containers-kept")
     if parts:
         observer = config.stash[OBSERVER] = Observer(parts)
         config.pluginmanager.register(Hooks(observer), "containers-reports")
 
 
-_CHOICES = {"follow": ("auto", "always", "never")}
+_CHOICES = {"keep": ("failed", "all", "none"), "follow": ("auto", "always", "never")}
 
 
 def _check(wanted: Mapping[str, str]) -> None:
@@ -88,6 +94,13 @@ class Hooks:
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
         """The containers of the session have gone by now: send their records."""
         yield
+        engine = existing_engine(session.config)
+        if engine is not None and engine.left:
+            from pytest_containers.reports.keep import let_go
+
+            session.config.stash[KEPT_HERE] = kept = let_go(engine)
+            if hasattr(session.config, "workeroutput"):
+                vars(session.config)["workeroutput"][KEPT_KEY] = kept
         if taken := self._take():
             session.config.stash[PENDING] = taken
             if hasattr(session.config, "workeroutput"):
@@ -104,6 +117,35 @@ class Hooks:
 
 PENDING = pytest.StashKey[list[dict[str, Any]]]()
 """Records that no report of a test could take along."""
+
+
+KEPT_HERE = pytest.StashKey[list[dict[str, Any]]]()
+KEPT_KEY = "pytest_containers_kept"
+
+
+class KeptHooks:
+    """Tells what was kept, here and by xdist's workers."""
+
+    def __init__(self) -> None:
+        self._kept: list[dict[str, Any]] = []
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """A worker of xdist has ended, and left its containers in the run's engine."""
+        kept: list[dict[str, Any]] = getattr(node, "workeroutput", {}).get(KEPT_KEY, [])
+        self._kept += kept
+        if any(one["own"] for one in kept):
+            node.config.stash[KEPT] = True
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
+        """Say how to look inside."""
+        from pytest_containers.reports.keep import lines
+
+        if kept := [*self._kept, *config.stash.get(KEPT_HERE, ())]:
+            terminalreporter.write_sep("=", "containers kept")
+            for line in lines(kept):
+                terminalreporter.write_line(line)
 
 
 class PageHooks:

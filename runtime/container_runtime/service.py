@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import resource
 import signal
 import sys
@@ -45,7 +44,7 @@ async def _serve(
         run.remove()
         return 1
     _watch(options, engine)
-    server = Server(engine, Router())
+    server = Server(engine, Router(), engine.lifelines)
     await server.start(listener)
     engine.behind(_sweep(engine.end_requested))
     try:
@@ -77,21 +76,14 @@ def _watch(options: Options, engine: Engine) -> None:
         loop.add_signal_handler(number, end)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)  # ``serve`` blocked them
     if options.lifeline_fd is not None:
-        loop.add_reader(options.lifeline_fd, _end_once, options.lifeline_fd, end)
+        engine.lifelines.watch(options.lifeline_fd)
     if options.watch_pid is not None:
         try:
             descriptor = syscalls.pidfd_open(options.watch_pid)
         except ProcessLookupError:
             end()
         else:
-            loop.add_reader(descriptor, _end_once, descriptor, end)
-
-
-def _end_once(descriptor: int, end: object) -> None:
-    asyncio.get_running_loop().remove_reader(descriptor)
-    os.close(descriptor)
-    assert callable(end)  # noqa: S101
-    end()
+            engine.lifelines.watch(descriptor)
 
 
 async def _sweep(end: asyncio.Event) -> None:

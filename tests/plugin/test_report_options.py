@@ -1,8 +1,14 @@
+import os
 import re
+import select
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from pytest_containers.client import Client
 
 Run = Callable[..., pytest.RunResult]
 PROJECT = """
@@ -92,12 +98,43 @@ def test_output_as_it_comes(run: Run, options: list[str], shown: bool) -> None:
     assert found == (["hello", "end", "again"] if shown else [])
 
 
-def test_settings_are_checked(run: Run) -> None:
-    result = run("-o", "containers_follow=loudly", test_it="def test_it(): pass")
+@pytest.mark.parametrize(("name", "words"), [("follow", "auto, always or never"), ("keep", "failed, all or none")])
+def test_settings_are_checked(run: Run, name: str, words: str) -> None:
+    result = run("-o", f"containers_{name}=loudly", test_it="def test_it(): pass")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: containers_follow must be auto, always or never, not 'loudly'"])
+    result.stderr.fnmatch_lines([f"ERROR: containers_{name} must be {words}, not 'loudly'"])
 
 
 def test_nothing_is_written_where_nothing_is_run(run: Run, pytester: pytest.Pytester) -> None:
     run("--containers-logs=out", "--collect-only", test_it=PROJECT)
     assert not (Path(pytester.path) / "out").exists()
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "1")])
+def test_kept_containers_are_there_after_the_run(run: Run, workers: tuple[str, ...]) -> None:
+    result = run(
+        "--containers-keep=failed",
+        *workers,
+        test_it="""
+            from pytest_containers import container, network
+            net = network()
+            db = container("host", "sleep 1000", network=net)
+            def test_bad(db): assert False
+            def test_good(containers): containers.run("host", "sleep 1000")
+        """,
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    text = result.stdout.str()
+    found = re.search(r"pytest-containers -H (\S+) exec -it (\S+) sh", text)
+    assert found
+    with Client(found[1]) as client:
+        try:
+            assert [one.get("Names") for one in client.containers.list(all=True)] == [[f"/{found[2]}"]]
+            assert client.execs.start(client.execs.create(found[2], {"Cmd": ["true"]}))[0] == 0
+        finally:
+            pid = os.pidfd_open(int((Path(found[1].removeprefix("unix://")).parent / "engine.pid").read_text()))
+            command = [sys.executable, "-m", "pytest_containers.cli.main", "-H", found[1], "clean"]
+            assert subprocess.run(command).returncode == 0
+    assert select.select([pid], [], [], 60)[0]
+    os.close(pid)
+    result.stdout.fnmatch_lines(["db (host) of test_it.py::test_bad: running, as *", f"to end: *-H {found[1]} clean *"])

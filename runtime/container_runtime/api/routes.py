@@ -41,6 +41,7 @@ TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/auth", system.auth),
     ("POST", "/build/prune", usage.prune_builds),
     ("POST", "/x-pytest-containers/shutdown", system.shutdown),
+    ("POST", "/x-pytest-containers/keep", system.keep),
     ("GET", "/x-pytest-containers/containers/{id}/ports/{port}", containers.forward),
     ("POST", "/x-pytest-containers/snapshots/{key}", snapshots.make),
     ("POST", "/x-pytest-containers/containers/{id}/checkpoints/{name}", snapshots.checkpoint),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from container_runtime.api.params import check
 from container_runtime.api.server import API_VERSION, MIN_API_VERSION
-from container_runtime.engine import information
-from container_runtime.errors import NotFound
+from container_runtime.engine import information, keeping
+from container_runtime.errors import InvalidParameter, NotFound
 from container_runtime.images import login
 
 if TYPE_CHECKING:
@@ -73,3 +73,18 @@ async def shutdown(request: Request) -> None:
     """POST /x-pytest-containers/shutdown: end the engine with everything that it holds."""
     await request.answer(204)
     request.engine.end_requested.set()
+
+
+async def keep(request: Request) -> None:
+    """POST /x-pytest-containers/keep: stay when the run ends, until ``shutdown`` or ``idle`` seconds without a client.
+
+    Raises:
+        InvalidParameter: ``idle`` is no number above 0.
+    """
+    idle = request.number("idle")
+    if idle is not None and idle <= 0:
+        raise InvalidParameter(f"invalid value {idle} for idle: a number of seconds above 0 is expected")
+    engine = request.engine
+    (engine.run.path / "kept").touch()  # for ``pytest-containers clean``
+    engine.lifelines.let_go(keeping.IDLE if idle is None else float(idle))
+    await request.answer(204)

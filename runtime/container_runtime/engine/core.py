@@ -8,6 +8,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from container_runtime.engine.events import Bus
+from container_runtime.engine.keeping import Lifelines
 from container_runtime.errors import EngineError, InvalidParameter, NotFound, Unavailable
 from container_runtime.images.snapshots import SnapshotStore
 from container_runtime.images.store import ImageStore
@@ -44,6 +45,7 @@ class Engine:
         self.execs: dict[str, Exec] = {}
         self.ending = False
         self.end_requested = asyncio.Event()
+        self.lifelines = Lifelines(self.end_requested.set)
         self._tasks: set[asyncio.Task[Any]] = set()
         self.root_path = run.path / "rootfs"
         self.root_path.mkdir(mode=0o755, exist_ok=True)
