@@ -26,6 +26,17 @@ if TYPE_CHECKING:
 _SWEEP_AFTER = 1.0  # seconds; at the end at the latest
 
 
+class _Server(Server):
+    """Tells how many clients there are, for an engine that was let go."""
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._engine.lifelines.came()
+        try:
+            await super()._accept(reader, writer)
+        finally:
+            self._engine.lifelines.went()
+
+
 def run_engine(options: Options, listener: socket.socket, run: RunDirectory, channel: socket.socket, pidfd: int) -> int:
     """Serve until the end is asked for; returns the exit code."""
     return asyncio.run(_serve(options, listener, run, channel, pidfd))
@@ -44,7 +55,7 @@ async def _serve(
         run.remove()
         return 1
     _watch(options, engine)
-    server = Server(engine, Router(), engine.lifelines)
+    server = _Server(engine, Router())
     await server.start(listener)
     engine.behind(_sweep(engine.end_requested))
     try:

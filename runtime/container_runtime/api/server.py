@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from container_runtime.api.routes import Router
     from container_runtime.engine.core import Engine
-    from container_runtime.engine.keeping import Lifelines
 
 API_VERSION = "1.51"
 MIN_API_VERSION = "1.24"
@@ -356,9 +355,8 @@ class Connection:
 class Server:
     """Accepts connections on a listening socket."""
 
-    def __init__(self, engine: Engine, router: Router, lifelines: Lifelines | None = None) -> None:
-        """``start`` begins to listen; ``lifelines`` hear of clients that come and go."""
-        self._lifelines = lifelines
+    def __init__(self, engine: Engine, router: Router) -> None:
+        """``start`` begins to listen."""
         self._engine = engine
         self._router = router
         self._server: asyncio.Server | None = None
@@ -372,8 +370,6 @@ class Server:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  asyncio made one for this call
         self._connections.add(task)
-        if self._lifelines:
-            self._lifelines.came()
         try:
             await Connection(self._engine, self._router, reader, writer).serve()
         except asyncio.CancelledError:
@@ -381,8 +377,6 @@ class Server:
             return  # by ``close`` alone; asyncio's streams would print a traceback for a task that was cancelled
         finally:
             self._connections.discard(task)
-            if self._lifelines:
-                self._lifelines.went()
 
     async def close(self) -> None:
         """No new connections; those that wait for something are ended."""
