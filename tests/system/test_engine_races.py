@@ -137,6 +137,19 @@ def test_what_comes_just_after_the_end_is_told_so(engine, what):
     assert found <= {(409, "container ID is not running")}
 
 
+@pytest.mark.needs("limits")
+@pytest.mark.parametrize("end", [("POST", "kill"), ("POST", "stop?t=0"), ("DELETE", "?force=true")])
+def test_a_pause_and_an_end_at_once(engine, end):
+    """What is frozen after it was killed would never die (cgroups(7), the v1 freezer)."""
+    program = "while :; do true & wait; done"  # freezing takes several looks where processes come and go
+    for number in range(ROUNDS):
+        one = run(engine, "sh", "-c", program)
+        requests = [("POST", f"/containers/{one}/pause"), (end[0], f"/containers/{one}/{end[1]}".replace("/?", "?"))]
+        statuses = at_once(engine, *(requests if number % 2 else requests[::-1]))
+        assert 204 in statuses
+        assert engine.call("DELETE", f"/containers/{one}?force=true")[0] in {204, 404}
+
+
 def test_a_container_that_goes_with_its_end_is_removed_once(engine):
     since = time.time()
     one = run(engine, "sleep", "1000", host={"AutoRemove": True})

@@ -13,7 +13,7 @@ from container_runtime.cgroups import ends, files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 V1_FILE = "freezer.state"
 V2_FILE = "cgroup.freeze"
@@ -39,8 +39,8 @@ def is_frozen(path: str) -> bool:
     return files.read(path).strip() == "FROZEN"
 
 
-def await_frozen(path: str, limit: float) -> None:
-    """Block until the group stands still.
+def await_frozen(path: str, limit: float, given_up: Callable[[], bool] = bool) -> None:
+    """Block until the group stands still; ``given_up`` is asked whether it is not to be frozen any more.
 
     Raises:
         FreezeError: it did not within ``limit`` seconds (a process in an uninterruptible wait); it is thawed again.
@@ -61,9 +61,14 @@ def await_frozen(path: str, limit: float) -> None:
             if events < 0:
                 ask(path, frozen=True)  # whoever was forked meanwhile is asked too
             poll.poll((left if events >= 0 else _PAUSE) * 1000)
+            if given_up():
+                break
     finally:
         if events >= 0:
             os.close(events)
+    if given_up():  # whoever thawed it may have done so before it was asked for the last time
+        ask(path, frozen=False)
+        raise FreezeError(125, "it is not wanted any more", path)
 
 
 def gather(directory: str, others: Iterable[str]) -> None:

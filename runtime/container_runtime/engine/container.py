@@ -75,8 +75,8 @@ class Container:
         self.removal: asyncio.Task[None] | None = None
         self.lock = asyncio.Lock()
         self.begun = asyncio.Event()
-        self.starting: asyncio.Future[None] | None = None
-        """Done when the start that goes on has succeeded or failed."""
+        self.changing: asyncio.Future[None] | None = None
+        """Done when the start or pause that goes on has succeeded or failed."""
         self.restarts = Restarts()
         self.points: list[MountPoint] = []
         self.bases: dict[str, tuple[str, ...]] = {}
@@ -144,9 +144,9 @@ class Container:
         lifecycle.check(operation, self.state, identity=self.id, name=self.name)
 
     async def settle(self) -> None:
-        """Return when it is not being started: what ends it must not come in the middle of that."""
-        while self.starting is not None:
-            await asyncio.shield(self.starting)
+        """Return when it is neither being started nor paused: what ends it must not come in the middle of that."""
+        while self.changing is not None:
+            await asyncio.shield(self.changing)
 
     def publish(self, events: Bus, action: str, **more: str) -> None:
         """Tell listeners what happened to it."""

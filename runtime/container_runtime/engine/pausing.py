@@ -25,9 +25,10 @@ async def pause(engine: Engine, container: Container) -> None:
         EngineError: there is no freezer for this user, or a process did not stop.
     """
     container.check("pause")
+    container.changing = asyncio.get_running_loop().create_future()
     try:
         container.frozen = await engine.launcher.freeze(container.id, frozen=True)
-        await asyncio.to_thread(freezer.await_frozen, container.frozen, _LIMIT)
+        await asyncio.to_thread(freezer.await_frozen, container.frozen, _LIMIT, lambda: engine.ending)
     except (EngineError, OSError) as error:
         container.frozen = ""
         with suppress(EngineError):
@@ -36,6 +37,9 @@ async def pause(engine: Engine, container: Container) -> None:
             raise Conflict(f"container {container.id} is not running") from None
         reason = error.strerror if isinstance(error, OSError) else error
         raise EngineError(f"cannot pause container {container.name}: {reason}") from None
+    finally:
+        container.changing.set_result(None)
+        container.changing = None
     if container.state == lifecycle.RUNNING:
         container.state = lifecycle.PAUSED
         health.stop(container)

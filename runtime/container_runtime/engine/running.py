@@ -43,7 +43,7 @@ async def _begin(engine: Engine, container: Container) -> None:
     """Start it, for a client or for its restart policy; errors as ``start``."""
     engine.admit()
     container.before, container.state = container.state, lifecycle.STARTING
-    container.starting = asyncio.get_running_loop().create_future()
+    container.changing = asyncio.get_running_loop().create_future()
     try:
         sandboxes.prepare(engine, container)
         publishing.open_ports(engine, container)
@@ -62,8 +62,8 @@ async def _begin(engine: Engine, container: Container) -> None:
             raise EngineError(f"cannot start container {container.name}: {error.strerror}: {error.filename}") from None
         raise
     finally:
-        container.starting.set_result(None)
-        container.starting = None
+        container.changing.set_result(None)
+        container.changing = None
         engine.networks.prepare_sandbox()
     container.started_at = now()
     container.error, container.oom_killed, container.exit_code = "", False, 0

@@ -52,6 +52,7 @@ async def _send(engine: Engine, container: Container, number: int) -> None:
 
     Which may: SIGKILL, and the stop signal where one was chosen, else any (moby, daemon/kill.go, killWithSignal).
     """
+    await container.settle()
     await engine.launcher.kill(container.id, number)
     container.publish(engine.events, "kill", signal=str(number))
     chosen = _chosen_stop_signal(container)

@@ -33,6 +33,8 @@ async def update(engine: Engine, container: Container, changes: dict[str, Any]) 
     if container.running:
         try:
             await engine.launcher.update(container.id, section)
+        except NotFound:
+            pass  # it has just ended: they hold for its next start
         except EngineError as error:
             raise EngineError(f"Cannot update container {container.id}: {error}") from None
     container.host = container.body["HostConfig"] = wanted  # the next start reads the body

@@ -28,6 +28,7 @@ def kill(_: Manager, processes: dict[str, Process], message: Message) -> Message
     except ProcessLookupError:
         return {"found": False}
     if message["signal"] == _signal.SIGKILL:
+        process.killed = True
         thaw(process)
     return {"found": True}
 
@@ -35,6 +36,8 @@ def kill(_: Manager, processes: dict[str, Process], message: Message) -> Message
 def freeze(manager: Manager, processes: dict[str, Process], message: Message) -> Message:
     """Freeze a container's group, or thaw it; the answer names the file, since freezing takes its time."""
     process = _target(processes, message)
+    if message["frozen"] and process.killed:
+        raise ProcessLookupError(errno.ESRCH, "the container is not running", message["target"])
     if message["frozen"]:
         process.frozen = manager.freezer_file(process.group)
         freezer.ask(process.frozen, frozen=True)

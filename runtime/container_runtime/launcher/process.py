@@ -19,6 +19,7 @@ class Process:
         "group",
         "host_pid",
         "identity",
+        "killed",
         "pid",
         "pidfd",
         "report",
@@ -37,4 +38,5 @@ class Process:
         self.host_pid = sys.pid_of(self.pidfd)
         self.started = False
         self.frozen = ""  # the file that thaws its group, while it is paused
+        self.killed = False  # SIGKILL is on its way: a process of the v1 freezer that is frozen then does not die
         self.shared = False  # whether it has no pid namespace of its own, so that its children may outlive it
