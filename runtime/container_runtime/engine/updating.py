@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from container_runtime.engine import admission, resources, restarts
-from container_runtime.errors import Conflict, EngineError
+from container_runtime.errors import Conflict, EngineError, NotFound
 
 if TYPE_CHECKING:
     from container_runtime.engine.container import Container
