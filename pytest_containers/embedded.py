@@ -39,7 +39,7 @@ def runtime_home() -> Path:
     base = os.environ.get("XDG_RUNTIME_DIR")
     if base and os.access(base, os.W_OK):
         return Path(base) / NAME
-    return Path("/tmp") / f"{NAME}-{uid}"  # noqa: S108  owner and mode are checked: _private
+    return Path("/tmp") / f"{NAME}-{uid}"  # noqa: S108  owner and mode are checked: make_private
 
 
 def new_run_directory() -> Path:
@@ -47,7 +47,8 @@ def new_run_directory() -> Path:
     return runtime_home() / f"run-{os.getpid()}-{os.urandom(3).hex()}"
 
 
-def _private(path: Path) -> None:
+def make_private(path: Path) -> None:
+    """Make a directory that is this user's alone; ContainerError where somebody else's is in its place."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = path.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
@@ -59,21 +60,37 @@ def _private(path: Path) -> None:
 class EmbeddedEngine(Engine):
     """The engine of ``container_runtime``, reached at ``RUN/docker.sock``.
 
-    ``watched``: it ends when this process does. ``shared``: whoever needs it first starts it for all.
+    ``watched``: it ends when this process does. ``shared``: whoever needs it first starts it for all. ``idle_limit``:
+    it outlives the run, and ends after so many seconds without a client.
     """
 
     own_addresses: bool = True
 
-    def __init__(self, directory: Path, watched: int, *, shared: bool, timeout: float, log_lines: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        watched: int,
+        *,
+        shared: bool,
+        timeout: float,
+        log_lines: int,
+        idle_limit: int | None = None,
+    ) -> None:
         super().__init__(f"unix://{directory / SOCKET}", directory.name, timeout=timeout, log_lines=log_lines)
         self._directory = directory
         self._watched = watched
         self._shared = shared
+        self._idle_limit = idle_limit
         self._owner = os.getpid()
         self._pid = 0
         self._lifeline = -1
         self._log = -1
         self._begun = False
+
+    @property
+    def directory(self) -> Path:
+        """Its run directory."""
+        return self._directory
 
     def spawn(self) -> None:
         """Start the process without waiting for it, where nobody has; ContainerError or OSError."""
@@ -82,7 +99,7 @@ class EmbeddedEngine(Engine):
         self._begun = True
         if self._directory.exists():  # another worker was first
             return
-        _private(self._directory.parent)
+        make_private(self._directory.parent)
         building = self._directory.with_name(f"{self._directory.name}.{os.getpid()}")
         building.mkdir(mode=0o700)
         held: list[int] = []  # what the process inherits and we let go of
@@ -124,7 +141,10 @@ class EmbeddedEngine(Engine):
             read, self._lifeline = os.pipe()
             held.append(read)
             options += ["--lifeline-fd", f"{read}"]
-        options += ["--watch-pid", f"{self._watched}"]
+        if self._idle_limit is None:
+            options += ["--watch-pid", f"{self._watched}"]
+        else:
+            options += ["--idle-limit", f"{self._idle_limit}"]
         self._pid = os.posix_spawn(
             sys.executable,
             [sys.executable, "-P", "-m", "container_runtime", "serve", *options],

@@ -15,6 +15,8 @@ from pytest_containers.handle import Container
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pytest_containers.budget import Budget
+    from pytest_containers.client.request_types import ContainerBody
     from pytest_containers.definition import ContainerSpec
     from pytest_containers.limits import Limits
     from pytest_containers.networks import Network
@@ -34,6 +36,9 @@ _ABILITIES = {
     "pids": "PidsLimit",
 }
 RUN_LABEL = "org.pytest-containers.run"
+"""The run that a container, network or volume goes with."""
+REUSE_LABEL = "org.pytest-containers.reuse"
+"""The fixture of a container that is kept between runs, and goes with none."""
 
 
 class Engine:
@@ -73,6 +78,8 @@ class Engine:
         """The containers that are not removed."""
         self.kept = False
         """Whether it goes on without us, with the containers that are kept."""
+        self.budget: Budget | None = None
+        """What all processes of the run may have together."""
         self._client: Client | None = None
         self._can: Mapping[str, Any] | None = None
         self._failure: str | None = None
@@ -127,6 +134,8 @@ class Engine:
         """Let go of it at the end of the run."""
         if self._client is not None:
             self._client.close()
+        if self.budget is not None:
+            self.budget.close()
 
     # -- containers
 
@@ -138,16 +147,45 @@ class Engine:
         __tracebackhide__ = True
         from pytest_containers.markers import with_timeout
 
-        client = self.client
+        _ = self.client  # an engine that cannot be had is the first thing to tell
         spec = with_timeout(spec, node, call=not name)
         label = name or spec.name or ""
         if self.limits_optional and spec.limits:
             spec = self._without_impossible_limits(spec, spec.limits, label)
-        labels = {RUN_LABEL: self.run, **({"org.pytest-containers.fixture": name} if name else {})}
+        run = {} if REUSE_LABEL in spec.labels else {RUN_LABEL: self.run}
+        labels = {**run, **({"org.pytest-containers.fixture": name} if name else {})}
         body = create_body(spec, labels, [name] if name.isidentifier() else [], publish=not self.own_addresses)
+        place: str | None = None
+        if self.budget is not None:
+            place = self.budget.take(body.get("HostConfig", {}).get("Memory"), label or spec.image)
+        try:
+            container_id = self._created(spec, body, label, snapshot)
+        except BaseException:
+            self._give_back(place)
+            raise
+        network: Network | None = None if isinstance(spec.network, str) else spec.network
+        container = (spec.cls or Container)(self, container_id, spec, network, label)
+        container.owner = getattr(node, "nodeid", "")
+        if place is not None:
+            container.on_removal(lambda: self._give_back(place))
+        self.live.append((container, node, name))
+        try:
+            container.fill()
+        except BaseException:
+            self.remove(container)
+            raise
+        return container
+
+    def _give_back(self, place: str | None) -> None:
+        if self.budget is not None:
+            self.budget.give(place)
+
+    def _created(self, spec: ContainerSpec, body: ContainerBody, label: str, snapshot: str | None) -> str:
+        __tracebackhide__ = True
+        client = self.client
         with translated(f"cannot create container {f'{label} ' if label else ''}of image {spec.image!r}"):
             try:
-                container_id = client.containers.create(body, spec.name, snapshot=snapshot)
+                return client.containers.create(body, spec.name, snapshot=snapshot)
             except NotFoundError as error:
                 if snapshot and "No such snapshot" in error.message:
                     raise NoSnapshot(snapshot) from None
@@ -156,17 +194,7 @@ class Engine:
                 client.images.pull(spec.image)
                 if snapshot:
                     raise NoSnapshot(snapshot) from None
-                container_id = client.containers.create(body, spec.name)
-        network: Network | None = None if isinstance(spec.network, str) else spec.network
-        container = (spec.cls or Container)(self, container_id, spec, network, label)
-        container.owner = getattr(node, "nodeid", "")
-        self.live.append((container, node, name))
-        try:
-            container.fill()
-        except BaseException:
-            self.remove(container)
-            raise
-        return container
+                return client.containers.create(body, spec.name)
 
     def _without_impossible_limits(self, spec: ContainerSpec, limits: Limits, label: str) -> ContainerSpec:
         import dataclasses

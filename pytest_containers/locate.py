@@ -37,7 +37,7 @@ def _user_namespaces() -> bool:
     return os.waitpid(pid, 0)[1] == 0
 
 
-def _docker() -> str:
+def docker_address() -> str:
     """The address of a Docker engine, or nothing."""
     if os.environ.get("DOCKER_HOST"):
         return os.environ["DOCKER_HOST"]
@@ -60,7 +60,7 @@ def locate(choice: str, directory: Path, watched: int, *, shared: bool, timeout:
         from pytest_containers.embedded import EmbeddedEngine
 
         return EmbeddedEngine(directory, watched, shared=shared, timeout=timeout, log_lines=log_lines)
-    url = _docker() if choice in {"auto", "docker"} else choice
+    url = docker_address() if choice in {"auto", "docker"} else choice
     if not url:
         reason = f"{obstacle}; " if choice == "auto" else ""
         raise ContainerError(

@@ -49,6 +49,13 @@ _OPTIONS = (
         "false",
         "whether all workers of pytest-xdist have the same session containers, networks and volumes",
     ),
+    ("max", "NUMBER", "0", "how many containers all workers may have at a time; who wants more waits; 0: no bound"),
+    (
+        "memory",
+        "SIZE",
+        "0",
+        "what the memory limits of all containers may come to (8g), 256m for one without; who wants more waits; 0: any",
+    ),
     ("log-lines", "LINES", "50", "how many last lines of a container's output messages and reports show"),
     ("logs", "DIR", "", "write all that each container wrote there, into a file of its own"),
     ("keep", "failed|all|none", "none", "keep the containers of failed tests, or all, and say how to look inside"),
@@ -143,6 +150,18 @@ def _check_settings(config: pytest.Config) -> None:
         raise pytest.UsageError(f"containers_shared must be true or false, not {setting(config, 'shared')!r}")
     number_setting(config, "timeout", above=0)
     number_setting(config, "log_lines", above=-1)
+    _check_budget(config)
+
+
+def _check_budget(config: pytest.Config) -> None:
+    from pytest_containers.limits import parse_size
+    from pytest_containers.session import number_setting, setting
+
+    number_setting(config, "max", above=-1)
+    try:
+        parse_size("containers_memory", setting(config, "memory"))
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 # -- xdist: the controller collects nothing, but its end is the run's end

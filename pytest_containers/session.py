@@ -16,6 +16,7 @@ from pytest_containers.plugin import INSIDE
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_containers.budget import Budget
     from pytest_containers.definition import ContainerSpec
     from pytest_containers.engine import Engine
     from pytest_containers.limits import Limits
@@ -104,7 +105,27 @@ def _located(config: pytest.Config) -> Engine | str:
         return str(error)
     engine.observer = config.stash.get(OBSERVER, None)
     engine.limits_optional = setting(config, "limits") == "warn"
+    engine.budget = _budget(config, engine)
     return engine
+
+
+def _budget(config: pytest.Config, engine: Engine) -> Budget | None:
+    from pytest_containers.limits import parse_size
+
+    containers = int(number_setting(config, "max", above=-1))
+    memory = parse_size("containers_memory", setting(config, "memory"))
+    if not containers and not memory:
+        return None
+    from pytest_containers.budget import Budget
+    from pytest_containers.sharing.things import board_of, worker_of
+
+    return Budget(
+        lambda: board_of(config).directory / "budget",
+        worker_of(config),
+        containers or None,
+        memory or None,
+        engine.timeout,
+    )
 
 
 def existing_engine(config: pytest.Config) -> Engine | None:
@@ -125,9 +146,8 @@ def close(config: pytest.Config) -> None:
     """End what the run has."""
     from sys import modules
 
-    if PLACE in config.stash and config.stash[PLACE].shared and not hasattr(config, "workerinput"):
-        _end_of_workers(config, config.stash[PLACE].directory)
     if PLACE in config.stash and not hasattr(config, "workerinput"):
+        _end_of_workers(config, config.stash[PLACE].directory)
         _remove_locks(config.stash[PLACE].directory.name)
     engine = existing_engine(config)
     if engine is not None and "pytest_containers.lookahead" in modules:
@@ -155,7 +175,7 @@ def _remove_locks(run: str) -> None:
 def _end_of_workers(config: pytest.Config, directory: Path) -> None:
     from pytest_containers.sharing import board
 
-    if directory.exists():
+    if config.stash[PLACE].shared and directory.exists():
         if KEPT in config.stash:
             return
         from pytest_containers.embedded import end_shared

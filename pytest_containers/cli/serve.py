@@ -20,6 +20,7 @@ _SIGNALLED = 128  # and the signal's number, as shells have it
 def add_serve(parser: ArgumentParser) -> None:
     """Add the arguments of ``serve``."""
     parser.add_argument("--socket", required=True, type=Path, metavar="PATH", help="unix socket to listen on")
+    parser.add_argument("--idle-limit", type=int, metavar="SECONDS", help="end when nobody has been connected so long")
     parser.set_defaults(handler=serve)
 
 
@@ -37,24 +38,34 @@ def add_clean(parser: ArgumentParser) -> None:
 
 def serve(args: Namespace) -> int:
     """Become the engine; it ends on SIGTERM and Ctrl-C with all it holds."""
-    os.execv(RUNTIME[0], [*RUNTIME, "serve", "--socket", str(args.socket.absolute())])  # noqa: S606  # our own engine
+    idle = [] if args.idle_limit is None else ["--idle-limit", str(args.idle_limit)]
+    words = [*RUNTIME, "serve", "--socket", str(args.socket.absolute()), *idle]
+    os.execv(RUNTIME[0], words)  # noqa: S606  # our own engine
 
 
 def clean(args: Namespace) -> int:
-    """End engines that a run kept: with ``-H`` that one, else all; then remove what dead engines left."""
-    from pytest_containers.cli import output
+    """End engines that outlive runs, and what they keep: with ``-H`` that one, else all; then what dead ones left."""
     from pytest_containers.client import Client
     from pytest_containers.embedded import end_shared, runtime_home
+    from pytest_containers.reuse.cleaning import clean as clean_kept
 
     if args.host:
         with Client(args.host) as client:
             client.system.shutdown()
         return 0
+    for kind, name in clean_kept():
+        _removed(args, kind, name)
     for marker in sorted(runtime_home().glob("run-*/kept")):
         end_shared(marker.parent)
-        if not args.json:
-            output.line(f"ended kept engine {marker.parent}")
+        _removed(args, "kept engine", str(marker.parent))
+    sys.stdout.flush()  # what another process prints comes after it
     return _run("clean", args)
+
+
+def _removed(args: Namespace, kind: str, path: str) -> None:
+    from pytest_containers.cli import output
+
+    output.line(output.as_json({"kind": kind, "path": path}) if args.json else f"removed {kind} {path}")
 
 
 def _run(name: str, args: Namespace) -> int:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from pytest_containers.errors import translated
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_containers.client.types import ContainerDetails
     from pytest_containers.definition import ContainerSpec
     from pytest_containers.engine import Engine
@@ -33,6 +35,9 @@ class Handle:
         self.owner = ""
         """The test, class, module … that it lives for, as pytest names it."""
         self.id = container_id
+        self._at_removal: list[Callable[[], None]] = []
+        self.reused = False
+        """Whether it is kept between runs."""
         self.network = network
         """The private network that it is in, where it was given one."""
 
@@ -62,6 +67,10 @@ class Handle:
     def name(self) -> str:
         """Its name in the engine."""
         return self.inspect().get("Name", "").lstrip("/")
+
+    def on_removal(self, call: Callable[[], None]) -> None:
+        """``call`` is called when it has been removed."""
+        self._at_removal.append(call)
 
     @property
     def removed(self) -> bool:

@@ -152,5 +152,7 @@ class Life(Readiness):
         with translated(f"cannot remove container {self._what}"), contextlib.suppress(NotFoundError):
             self._client.containers.remove(self.id, force=True, volumes=True)
         self._removed = True
+        for call in self._at_removal:
+            call()
         self._end_forwarding()
         self._engine.tell("left", self)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
+_RUN = os.urandom(4).hex()  # a container that is kept has the slices of earlier runs
 
 
 def worker_name() -> str:
@@ -44,7 +45,7 @@ class Slices(Handle):
         # A lambda is a new object each time that its line is executed; its code is the same.
         key = make.__code__ if isinstance(make, FunctionType) and not make.__closure__ else make
         if key not in made:
-            name = worker_name()
+            name = f"{worker_name()}_{_RUN}" if self.reused else worker_name()
             value = make(self, name) if make else None
             made[key] = name if value is None else value
         return made[key]

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -42,7 +43,8 @@ class Board:
     def locked(self, name: str) -> Generator[None]:
         """Hold the lock ``name``; waits for whoever holds it."""
         self.directory.mkdir(mode=0o700, exist_ok=True)
-        if self.directory.lstat().st_uid != os.geteuid():
+        status = self.directory.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
             raise ContainerError(f"{self.directory} is not a directory of user {os.geteuid()}")
         descriptor = os.open(self.directory / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
-import os
 import shutil
 import warnings
 from dataclasses import is_dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_containers.client.errors import ClientError, NotFoundError
-from pytest_containers.definition import create_body
 from pytest_containers.engine import RUN_LABEL
 from pytest_containers.errors import ContainerError, translated
 from pytest_containers.handle import Container
 from pytest_containers.networks import Network
 from pytest_containers.session import engine_of, place_of, setting
 from pytest_containers.sharing.board import Board, Record, temporary
+from pytest_containers.sharing.fields import content_of, digest, fields_of
 from pytest_containers.volumes import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from pytest_containers.client import Client
     from pytest_containers.definition import ContainerSpec
@@ -62,7 +59,7 @@ def _directory(config: pytest.Config) -> Path:
     return run / "shared" if run.exists() else temporary(run)
 
 
-def _key(request: pytest.FixtureRequest) -> str:
+def key_of(request: pytest.FixtureRequest) -> str:
     """The fixture, by where it is defined and its parameter; the same in every worker."""
     definition = getattr(request, "_fixturedef", None)
     key = f"{getattr(definition, 'baseid', '')}::{request.fixturename}".removeprefix("::")
@@ -87,30 +84,6 @@ def worker_of(config: pytest.Config) -> str:
     return str(getattr(config, "workerinput", {}).get("workerid", "main"))
 
 
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=repr).encode()).hexdigest()
-
-
-def _fields(spec: ContainerSpec, name: str, *, publish: bool) -> dict[str, str]:
-    """What a container is made of, each field as a digest: the values may be secrets."""
-    body = cast("dict[str, Any]", create_body(spec, {}, [name] if name.isidentifier() else [], publish=publish))
-    host: dict[str, Any] = body.pop("HostConfig")
-    files = {path: _content(content) for path, content in spec.files.items()}
-    parts = body | {f"HostConfig.{field}": value for field, value in host.items()}
-    return {field: _digest(value) for field, value in {**parts, "files": files, "name": spec.name}.items()}
-
-
-def _content(content: object) -> object:
-    """A file's content for comparison; where it lies does not count."""
-    inner = getattr(content, "content", content)
-    rest = [getattr(content, field, None) for field in ("mode", "uid", "gid")] if inner is not content else []
-    if isinstance(inner, os.PathLike):
-        path = Path(cast("os.PathLike[str]", inner))
-        inner = path.read_bytes() if path.is_file() else path.name
-    data = inner.encode() if isinstance(inner, str) else inner
-    return [hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else repr(data), *rest]
-
-
 def container(
     request: pytest.FixtureRequest, spec: ContainerSpec, run: Callable[[ContainerSpec], Container]
 ) -> Container:
@@ -120,11 +93,11 @@ def container(
         ContainerError: it cannot be had, or is defined differently elsewhere.
     """
     __tracebackhide__ = True
-    config, key = request.config, _key(request)
+    config, key = request.config, key_of(request)
     engine = engine_of(config)
     client = engine.client
     _check_parts(spec, request.fixturename or "")
-    spec = replace(spec, labels={**spec.labels, SHARED_LABEL: _digest(key)[:32]})
+    spec = replace(spec, labels={**spec.labels, SHARED_LABEL: digest(key)[:32]})
     made: list[Container] = []
 
     def make(again: bool) -> Record:
@@ -135,7 +108,7 @@ def container(
         made.append(run(spec))
         return {"id": made[0].id, "name": request.fixturename}
 
-    fields = _fields(spec, request.fixturename or "", publish=not engine.own_addresses)
+    fields = fields_of(spec, request.fixturename or "", publish=not engine.own_addresses)
     record, _ = board_of(config).once("container", key, fields, _who(request), make)
     live = made[0] if made else _attached(request, engine, spec, record["id"])
     config.stash.setdefault(_HANDLES, {})[live.id] = live
@@ -171,7 +144,7 @@ def network(request: pytest.FixtureRequest, make: Callable[[], Network]) -> Netw
         return {"id": made.id, "name": made.name}
 
     client = engine_of(request.config).client
-    record, _ = board_of(request.config).once("network", _key(request), {}, _who(request), create)
+    record, _ = board_of(request.config).once("network", key_of(request), {}, _who(request), create)
     found = Network(client, record["id"], record["name"])
     found.shared = True
     return found
@@ -188,8 +161,8 @@ def volume(request: pytest.FixtureRequest, spec: object, make: Callable[[], Volu
 
     client, board = engine_of(request.config).client, board_of(request.config)
     files: Mapping[str, Any] = getattr(spec, "files", {})
-    fields = {"files": _digest({path: _content(content) for path, content in files.items()})}
-    record, _ = board.once("volume", _key(request), fields, _who(request), create)
+    fields = {"files": digest({path: content_of(content) for path, content in files.items()})}
+    record, _ = board.once("volume", key_of(request), fields, _who(request), create)
     found = Volume(client, record["name"], files)
     found.shared = True
     found.first = lambda: board.first(f"fill-{found.name}")
@@ -230,10 +203,16 @@ def _remove(engine: Engine, record: Record, handle: Container | None) -> None:
 
 
 def end(config: pytest.Config) -> None:
-    """The controller's end: what workers that were lost had made, on an engine that outlives the run."""
+    """The end of a run whose engine outlives it: its files, and what workers had made that were lost."""
     directory = _directory(config)
     if not directory.exists():
         return
+    if place_of(config).shared and setting(config, "keep") == "none":
+        _remove_all(config)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _remove_all(config: pytest.Config) -> None:
     try:
         client, label = engine_of(config).client, f"{RUN_LABEL}={engine_of(config).run}"
         _remove_containers(client, label)
@@ -243,7 +222,6 @@ def end(config: pytest.Config) -> None:
             client.volumes.remove(volume_.get("Name", ""), force=True)
     except (ClientError, ContainerError) as error:
         warnings.warn(f"what workers shared cannot be removed: {error}", stacklevel=1)
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 def _remove_containers(client: Client, *labels: str) -> None:

@@ -34,10 +34,11 @@ class Options:
         self.lock_fd: int | None = None
         self.lifeline_fd: int | None = None
         self.watch_pid: int | None = None
+        self.idle_limit: int | None = None
         self.log: Path | None = None
 
 
-_NUMBERS = ("listen_fd", "lock_fd", "lifeline_fd", "watch_pid")
+_NUMBERS = ("listen_fd", "lock_fd", "lifeline_fd", "watch_pid", "idle_limit")
 _PATHS = ("socket", "run_directory", "log")
 
 
@@ -78,6 +79,7 @@ def parse(arguments: Sequence[str] | None) -> Options:
     serve.add_argument("--lock-fd", type=int, help="descriptor that holds the lock of the run directory")
     serve.add_argument("--lifeline-fd", type=int, help="a pipe: the engine ends at its end of file")
     serve.add_argument("--watch-pid", type=int, help="a process: the engine ends with it")
+    serve.add_argument("--idle-limit", type=int, help="seconds without a connection after which the engine ends")
     serve.add_argument("--log", type=Path, help="file for messages, by default standard error")
     return parser.parse_args(words, namespace=Options())
 

@@ -95,6 +95,8 @@ def _watch(options: Options, engine: Engine) -> None:
             end()
         else:
             engine.lifelines.watch(descriptor)
+    if options.idle_limit is not None:
+        engine.lifelines.let_go(options.idle_limit)
 
 
 async def _sweep(end: asyncio.Event) -> None:

@@ -1,0 +1,1 @@
+"""Containers that are kept between runs: found again by what they were made of."""
