@@ -48,6 +48,8 @@ class Budget:
         self._containers = containers
         self._memory = memory
         self._patience = patience
+        self.spare: Callable[[], None] = lambda: None
+        """Removes those containers of this process that it could do without."""
         self._held: dict[str, tuple[Path, int]] = {}
         self._lock = threading.Lock()
         self._made = 0
@@ -71,10 +73,14 @@ class Budget:
         end = time.monotonic() + self._patience
         with self._turn(directory), contextlib.ExitStack() as stack:
             holders = _holders(directory, stack)
+            if not self._fits(holders, wanted):
+                self.spare()
+                stack.close()
+                holders = _holders(directory, stack)
             while not self._fits(holders, wanted):
-                if not self._fits([one for one in holders if one.pid == os.getpid()], wanted):
-                    raise self._spent(holders, what, "which only this process could give back")
                 others = [one for one in holders if one.pid != os.getpid()]
+                if not self._fits([one for one in holders if one not in others], wanted):
+                    raise self._spent(holders, what, "which only this process could give back")
                 if not _await_one(others, end - time.monotonic()):
                     raise self._spent(holders, what, f"and nobody gave anything back in {self._patience:g} s")
                 stack.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from dataclasses import dataclass, replace
@@ -119,13 +120,23 @@ def _budget(config: pytest.Config, engine: Engine) -> Budget | None:
     from pytest_containers.budget import Budget
     from pytest_containers.sharing.things import board_of, worker_of
 
-    return Budget(
+    budget = Budget(
         lambda: board_of(config).directory / "budget",
         worker_of(config),
         containers or None,
         memory or None,
         engine.timeout,
     )
+    budget.spare = functools.partial(close_warm, config)
+    return budget
+
+
+def close_warm(config: pytest.Config) -> None:
+    """Remove the warm containers of tests that ran in one."""
+    from sys import modules
+
+    if "pytest_containers.isolation.run" in modules:
+        modules["pytest_containers.isolation.run"].close(config)
 
 
 def existing_engine(config: pytest.Config) -> Engine | None:

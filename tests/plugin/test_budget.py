@@ -57,6 +57,19 @@ def test_memory_of_all_is_bounded(run: Run) -> None:
     result.stdout.fnmatch_lines([f"*container host can never start: {never}"])
 
 
+def test_warm_containers_make_room(run: Run) -> None:
+    result = run(
+        "--containers-max=1",
+        test_it="""
+            import pytest
+            @pytest.mark.in_container
+            def test_inside(): pass
+            def test_beside(containers): containers.run("host", "true")
+        """,
+    )
+    result.assert_outcomes(passed=2)
+
+
 @pytest.mark.parametrize(
     ("option", "message"),
     [

@@ -95,6 +95,15 @@ def test_what_only_the_same_process_could_give_back_is_not_awaited(tmp_path: Pat
     budget.close()
 
 
+def test_what_the_process_can_do_without_is_given_back_first(tmp_path: Path) -> None:
+    budget = of(tmp_path, containers=1)
+    spare = [budget.take(None, "warm")]
+    budget.spare = lambda: budget.give(spare.pop())
+    budget.take(None, "mine")
+    assert spare == []
+    budget.close()
+
+
 def test_another_process_is_awaited_until_it_gives_back(tmp_path: Path) -> None:
     budget, other = of(tmp_path, containers=1), Other(tmp_path, 1)
     try:
