@@ -19,6 +19,7 @@ def test_well_formed_words_need_no_argparse():
         "lock_fd": 6,
         "lifeline_fd": None,
         "watch_pid": 77,
+        "idle_limit": None,
         "log": Path("/l"),
     }
 
