@@ -130,38 +130,9 @@ def _configure_reports(config: pytest.Config) -> None:
 
 
 def _check_settings(config: pytest.Config) -> None:
-    from pytest_containers.locate import CHOICES
-    from pytest_containers.session import number_setting, setting
+    from pytest_containers.checks import check_settings
 
-    engine = setting(config, "engine")
-    if not CHOICES.fullmatch(engine):
-        raise pytest.UsageError(
-            f"containers_engine must be auto, embedded, docker, unix:///path or tcp://host:port, not {engine!r}"
-        )
-    scope = setting(config, "scope")
-    if scope not in {"function", "class", "module", "package", "session"}:
-        raise pytest.UsageError(f"containers_scope must be function, class, module, package or session, not {scope!r}")
-    limits = setting(config, "limits")
-    if limits not in {"enforce", "warn"}:
-        raise pytest.UsageError(f"containers_limits must be enforce or warn, not {limits!r}")
-    if setting(config, "lookahead") not in {"on", "off"}:
-        raise pytest.UsageError(f"containers_lookahead must be on or off, not {setting(config, 'lookahead')!r}")
-    if setting(config, "shared") not in {"true", "false"}:
-        raise pytest.UsageError(f"containers_shared must be true or false, not {setting(config, 'shared')!r}")
-    number_setting(config, "timeout", above=0)
-    number_setting(config, "log_lines", above=-1)
-    _check_budget(config)
-
-
-def _check_budget(config: pytest.Config) -> None:
-    from pytest_containers.limits import parse_size
-    from pytest_containers.session import number_setting, setting
-
-    number_setting(config, "max", above=-1)
-    try:
-        parse_size("containers_memory", setting(config, "memory"))
-    except ValueError as error:
-        raise pytest.UsageError(str(error)) from None
+    check_settings(config)
 
 
 # -- xdist: the controller collects nothing, but its end is the run's end
