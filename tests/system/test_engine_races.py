@@ -103,7 +103,7 @@ def test_a_stop_in_a_loop_of_restarts(engine):
     for _ in range(ROUNDS):
         one = run(engine, "false", host={"RestartPolicy": {"Name": "always"}})
         until(engine, one, lambda state: state["Status"] == "restarting")
-        until(engine, one, lambda state: state["Status"] != "restarting")  # it is being started, or has ended again
+        time.sleep(0.1)  # about when the next start is due; a stop succeeds before, during and after it
         assert engine.call("POST", f"/containers/{one}/stop?t=0")[0] == 204
         state = engine.call("GET", f"/containers/{one}/json")[1]["State"]
         assert (state["Status"], state["Restarting"]) == ("exited", False)
