@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.image import NAME
 from benchmarks.measure import FLOOR, OURS, Work, interleave, timed
-from container_runtime.engine.specgen import Facts, generate
+from container_runtime.engine.request.specgen import Facts, generate
 from container_runtime.launcher.client import Exit, Launcher
 from container_runtime.oci.defaults import DEFAULT_CAPABILITIES
 from container_runtime.oci.seccomp import compile_profile, default_profile

@@ -14,6 +14,9 @@ from tests import leftovers, rights
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+# Helpers of several folders, before any of them imports one.
+pytest.register_assert_rewrite("tests.differential.same", "tests.differential.client")
+
 LEAK_GRACE = 3.0
 """Seconds that the kernel is given to free what has already been let go (network namespaces die asynchronously)."""
 

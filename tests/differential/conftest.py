@@ -7,13 +7,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-pytest.register_assert_rewrite("tests.differential.same", "tests.differential.client")
-
-from tests.differential.client import CONFIGURED, IMAGE, Api  # noqa: E402
-from tests.differential.same import Ahead  # noqa: E402
-from tests.engines import own_engine  # noqa: E402
-from tests.peers import docker_28  # noqa: E402
-from tests.registry import busybox_layer  # noqa: E402
+from tests.differential.client import CONFIGURED, IMAGE, Api
+from tests.differential.same import Ahead
+from tests.engines import own_engine
+from tests.peers import docker_28
+from tests.registry import busybox_layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

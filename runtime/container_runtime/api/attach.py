@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from container_runtime.api import websocket
-from container_runtime.engine import detach
-from container_runtime.engine.attaching import Attachment, Wish
+from container_runtime.engine.streams import detach
+from container_runtime.engine.streams.attaching import Attachment, Wish
 from container_runtime.errors import NotImplementedHere
 
 if TYPE_CHECKING:

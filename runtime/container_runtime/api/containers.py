@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from container_runtime.api.params import check_create
-from container_runtime.engine import container_filter, pruning, publishing, sandboxes, usage, views
 from container_runtime.engine import containers as actions
-from container_runtime.engine.names import check_name
+from container_runtime.engine import pruning, publishing, sandboxes
+from container_runtime.engine.request.names import check_name
+from container_runtime.engine.views import container_filter, usage, views
 from container_runtime.errors import Conflict, InvalidParameter
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from container_runtime.api.system import unless_gone
-from container_runtime.engine import event_filter, filters, moments
+from container_runtime.engine import filters
+from container_runtime.engine.events import event_filter, moments
 from container_runtime.errors import InvalidParameter
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from container_runtime.api.params import check_exec, check_exec_start
-from container_runtime.engine import execs as actions
-from container_runtime.engine import streams
+from container_runtime.engine.life import execs as actions
+from container_runtime.engine.streams import streams
 from container_runtime.errors import EngineError, NotFound
 
 if TYPE_CHECKING:

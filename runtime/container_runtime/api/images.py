@@ -9,7 +9,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from container_runtime.api.progress import Progress
-from container_runtime.engine import announce, filters, pruning
+from container_runtime.engine import filters, pruning
+from container_runtime.engine.events import announce
 from container_runtime.engine.files.transfer import in_thread
 from container_runtime.errors import EngineError, InvalidParameter
 from container_runtime.images.reference import parse

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from container_runtime.api.params import check_update
 from container_runtime.api.system import unless_gone
-from container_runtime.engine import pausing, running, stopping, updating
+from container_runtime.engine.life import pausing, running, stopping, updating
 from container_runtime.errors import InvalidParameter
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from container_runtime.api.params import ENDPOINT, check
-from container_runtime.engine import announce, filters, pruning, sandboxes
+from container_runtime.engine import filters, pruning, sandboxes
+from container_runtime.engine.events import announce
 from container_runtime.errors import InvalidParameter
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from container_runtime.api.system import unless_gone
-from container_runtime.engine import stats as figures
-from container_runtime.engine import top as processes
+from container_runtime.engine.views import stats as figures
+from container_runtime.engine.views import top as processes
 from container_runtime.errors import InvalidParameter
 
 if TYPE_CHECKING:

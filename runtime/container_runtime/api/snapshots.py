@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from container_runtime.engine import freezing
+from container_runtime.engine.storage import freezing
 from container_runtime.errors import InvalidParameter
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from container_runtime.api.attach import UNREADABLE
 from container_runtime.api.hijack import content_type
 from container_runtime.api.params import parse_moment
 from container_runtime.api.system import unless_gone
-from container_runtime.engine import lifecycle, streams
-from container_runtime.engine.logs import Selection, read_log
+from container_runtime.engine.life import lifecycle
+from container_runtime.engine.streams import streams
+from container_runtime.engine.streams.logs import Selection, read_log
 from container_runtime.errors import InvalidParameter, NotImplementedHere
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from container_runtime.api.params import check
 from container_runtime.api.server import API_VERSION, MIN_API_VERSION
-from container_runtime.engine import information, keeping
+from container_runtime.engine import keeping
+from container_runtime.engine.views import information
 from container_runtime.errors import InvalidParameter, NotFound
 from container_runtime.images import login
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from container_runtime.api import images as image_answers
 from container_runtime.api import volumes
-from container_runtime.engine import announce, usage
+from container_runtime.engine.events import announce
+from container_runtime.engine.views import usage
 from container_runtime.errors import InvalidParameter
 
 if TYPE_CHECKING:

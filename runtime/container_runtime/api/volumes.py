@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from container_runtime.api.params import check
-from container_runtime.engine import filters, mounting
+from container_runtime.engine import filters
+from container_runtime.engine.storage import mounting
 from container_runtime.errors import NotFound, Unavailable
 from container_runtime.volumes.store import size
 

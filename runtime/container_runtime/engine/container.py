@@ -9,17 +9,18 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import lifecycle, logconfig
-from container_runtime.engine.logfile import ContainerLog
-from container_runtime.engine.restarts import Restarts
+from container_runtime.engine.life import lifecycle
+from container_runtime.engine.life.restarts import Restarts
+from container_runtime.engine.streams import logconfig
+from container_runtime.engine.streams.logfile import ContainerLog
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from container_runtime.engine.events import Bus
-    from container_runtime.engine.health import Health
-    from container_runtime.engine.mountpoints import MountPoint
-    from container_runtime.engine.streams import InputPipe, OutputPipe
+    from container_runtime.engine.events.events import Bus
+    from container_runtime.engine.life.health import Health
+    from container_runtime.engine.request.mountpoints import MountPoint
+    from container_runtime.engine.streams.streams import InputPipe, OutputPipe
     from container_runtime.images.model import Image
     from container_runtime.network.model import Endpoint, Network
     from container_runtime.network.publisher import Published

@@ -7,23 +7,11 @@ import os
 import signal as signals
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import (
-    admission,
-    bundle,
-    execs,
-    health,
-    lifecycle,
-    modes,
-    mounting,
-    names,
-    publishing,
-    restarts,
-    sandboxes,
-    snapshots,
-    stopping,
-    unsupported,
-)
+from container_runtime.engine import publishing, sandboxes
 from container_runtime.engine.container import Container
+from container_runtime.engine.life import execs, health, lifecycle, restarts, stopping
+from container_runtime.engine.request import admission, bundle, modes, names, unsupported
+from container_runtime.engine.storage import mounting, snapshots
 from container_runtime.errors import Conflict, NotFound
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine.events import Bus
+from container_runtime.engine.events.events import Bus
 from container_runtime.engine.keeping import Lifelines
 from container_runtime.errors import EngineError, InvalidParameter, NotFound, Unavailable
 from container_runtime.images.snapshots import SnapshotStore
@@ -20,7 +20,7 @@ from container_runtime.volumes.store import VolumeStore
 
 if TYPE_CHECKING:
     from container_runtime.engine.container import Container
-    from container_runtime.engine.execs import Exec
+    from container_runtime.engine.life.execs import Exec
     from container_runtime.launcher.client import Exit, Launcher
     from container_runtime.state.rundir import RunDirectory
 
@@ -114,7 +114,7 @@ class Engine:
         self.behind(delete())
 
     def _exited(self, identity: str, end: Exit) -> None:
-        from container_runtime.engine import execs, running
+        from container_runtime.engine.life import execs, running
 
         if identity in self.containers:
             running.ended(self, self.containers[identity], end)
@@ -123,7 +123,7 @@ class Engine:
 
     def _execs_ended(self) -> None:
         """The launcher tells of no end after its own: whoever waits for an exec is told here."""
-        from container_runtime.engine import execs
+        from container_runtime.engine.life import execs
         from container_runtime.launcher.client import Exit
 
         for one in [*self.execs.values()]:
@@ -132,14 +132,14 @@ class Engine:
 
     def _thaw(self) -> None:
         """A launcher that dies waits for its processes, and those that are frozen do not end."""
-        from container_runtime.engine import pausing
+        from container_runtime.engine.life import pausing
 
         for container in self.containers.values():
             pausing.abandon(container)
 
     def _launcher_died(self) -> None:
         """Its containers died with it. The engine goes on to answer, and starts none any more."""
-        from container_runtime.engine import running
+        from container_runtime.engine.life import running
         from container_runtime.launcher.client import Exit
 
         for container in [*self.containers.values()]:
@@ -150,7 +150,7 @@ class Engine:
 
     async def close(self) -> None:
         """End everything: processes, names, networks, files. Returns when nothing is left."""
-        from container_runtime.engine import health
+        from container_runtime.engine.life import health
 
         self.ending = True
         for container in self.containers.values():

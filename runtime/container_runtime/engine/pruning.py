@@ -7,7 +7,10 @@ import calendar
 import time
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import announce, containers, filters, lifecycle, moments, usage
+from container_runtime.engine import containers, filters
+from container_runtime.engine.events import announce, moments
+from container_runtime.engine.life import lifecycle
+from container_runtime.engine.views import usage
 from container_runtime.errors import Conflict, EngineError, InvalidParameter, NotFound
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from container_runtime.engine.admission import check, numbers
+from container_runtime.engine.request.admission import check, numbers
 from container_runtime.errors import InvalidParameter
 
 

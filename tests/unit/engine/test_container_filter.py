@@ -5,9 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from container_runtime.engine import container_filter, lifecycle
 from container_runtime.engine.container import NEVER
-from container_runtime.engine.mountpoints import MountPoint
+from container_runtime.engine.life import lifecycle
+from container_runtime.engine.request.mountpoints import MountPoint
+from container_runtime.engine.views import container_filter
 from container_runtime.errors import EngineError, InvalidParameter, NotFound
 from container_runtime.network.bindings import Port
 from container_runtime.network.publisher import Published

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container_runtime.engine.detach import DEFAULT, Watcher, parse
+from container_runtime.engine.streams.detach import DEFAULT, Watcher, parse
 from container_runtime.errors import InvalidParameter
 
 

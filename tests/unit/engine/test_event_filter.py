@@ -2,8 +2,8 @@
 
 import pytest
 
-from container_runtime.engine.event_filter import matches
-from container_runtime.engine.events import Event
+from container_runtime.engine.events.event_filter import matches
+from container_runtime.engine.events.events import Event
 
 IDENTITY = "abcdef" + "0" * 58
 DIED = Event(1, "container", "die", IDENTITY, {"image": "redis:7", "name": "cache", "team": "red", "exitCode": "1"})

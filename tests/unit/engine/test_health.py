@@ -2,7 +2,7 @@
 
 import pytest
 
-from container_runtime.engine import health
+from container_runtime.engine.life import health
 from container_runtime.errors import InvalidParameter
 
 SHELL = ["/bin/sh", "-c"]

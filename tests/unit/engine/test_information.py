@@ -3,7 +3,7 @@
 import pytest
 
 from container_runtime.cgroups.detect import Layout
-from container_runtime.engine import information
+from container_runtime.engine.views import information
 from container_runtime.images import login
 
 

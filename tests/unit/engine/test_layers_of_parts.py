@@ -4,7 +4,7 @@ from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 
-from container_runtime.engine.roots import layer
+from container_runtime.engine.storage.roots import layer
 
 
 def test_no_layer_lies_in_another_whatever_the_machine_calls_its_directories():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from container_runtime.engine.logconfig import details, parse
+from container_runtime.engine.streams.logconfig import details, parse
 from container_runtime.errors import InvalidParameter, NotImplementedHere
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container_runtime.engine import logfile
-from container_runtime.engine.logfile import ContainerLog, Cursor
+from container_runtime.engine.streams import logfile
+from container_runtime.engine.streams.logfile import ContainerLog, Cursor
 
 
 async def everything(cursor):

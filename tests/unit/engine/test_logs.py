@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container_runtime.engine.logfile import ContainerLog, Cursor
-from container_runtime.engine.logs import PIECE, Selection, read_log, read_stream, timestamp
-from container_runtime.engine.streams import frame
+from container_runtime.engine.streams.logfile import ContainerLog, Cursor
+from container_runtime.engine.streams.logs import PIECE, Selection, read_log, read_stream, timestamp
+from container_runtime.engine.streams.streams import frame
 
 
 async def collect(log, selection):

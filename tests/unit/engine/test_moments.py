@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container_runtime.engine import moments
+from container_runtime.engine.events import moments
 from container_runtime.errors import InvalidParameter
 
 SECOND = 10**9

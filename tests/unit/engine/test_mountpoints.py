@@ -6,8 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container_runtime.engine.mountpoints import MountPoint, collect, parse_bind, parse_mount, parse_volumes_from
-from container_runtime.engine.mounts import asked_mounts
+from container_runtime.engine.request.mountpoints import (
+    MountPoint,
+    collect,
+    parse_bind,
+    parse_mount,
+    parse_volumes_from,
+)
+from container_runtime.engine.request.mounts import asked_mounts
 from container_runtime.errors import InvalidParameter, NotImplementedHere
 
 

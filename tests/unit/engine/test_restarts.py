@@ -2,7 +2,7 @@
 
 import pytest
 
-from container_runtime.engine.restarts import LONGEST_DELAY, Restarts, check_policy
+from container_runtime.engine.life.restarts import LONGEST_DELAY, Restarts, check_policy
 from container_runtime.errors import InvalidParameter
 
 

@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container_runtime.engine import events, filters, lifecycle, names
+from container_runtime.engine import filters
+from container_runtime.engine.events import events
+from container_runtime.engine.life import lifecycle
+from container_runtime.engine.request import names
 from container_runtime.errors import Conflict, EngineError, InvalidParameter, NotModified
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from container_runtime.engine import resources, specgen
-from container_runtime.engine.mountpoints import parse_bind
-from container_runtime.engine.mounts import asked_mounts
-from container_runtime.engine.unsupported import refuse
+from container_runtime.engine.request import resources, specgen
+from container_runtime.engine.request.mountpoints import parse_bind
+from container_runtime.engine.request.mounts import asked_mounts
+from container_runtime.engine.request.unsupported import refuse
 from container_runtime.errors import InvalidParameter, NotImplementedHere
 from container_runtime.oci.defaults import DEFAULT_CAPABILITIES
 

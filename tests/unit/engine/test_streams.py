@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container_runtime.engine.streams import (
+from container_runtime.engine.streams.streams import (
     InputPipe,
     Outlet,
     OutputPipe,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from container_runtime.engine.streams import resize_terminal
+from container_runtime.engine.streams.streams import resize_terminal
 
 
 def test_the_size_of_a_terminal_that_has_ended_is_nobodys_concern():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from container_runtime.engine.top import check_arguments, select
+from container_runtime.engine.views.top import check_arguments, select
 from container_runtime.errors import EngineError
 
 OUTPUT = """\

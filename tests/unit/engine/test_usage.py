@@ -2,7 +2,7 @@
 
 import os
 
-from container_runtime.engine import usage
+from container_runtime.engine.views import usage
 
 
 def test_a_tree_counts_files_once_and_directories_not(tmp_path):

@@ -5,7 +5,7 @@ import contextlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container_runtime.engine.users import resolve
+from container_runtime.engine.request.users import resolve
 from container_runtime.errors import InvalidParameter
 
 

@@ -9,11 +9,11 @@ import time
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import users
 from container_runtime.engine.files import paths, unpacking, view
 from container_runtime.engine.files.packing import Packer
 from container_runtime.engine.files.session import opened
 from container_runtime.engine.files.transfer import Download, Upload, in_thread
+from container_runtime.engine.request import users
 from container_runtime.errors import EngineError, InvalidParameter, NotFound
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-from container_runtime.engine import roots
+from container_runtime.engine.storage import roots
 from container_runtime.images.files import opaque_attribute
 from container_runtime.images.merged import MergedView
 from container_runtime.kernel import syscalls

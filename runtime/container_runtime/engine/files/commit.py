@@ -8,11 +8,12 @@ import threading
 from contextlib import asynccontextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
-from container_runtime.engine import announce, lifecycle, pausing
+from container_runtime.engine.events import announce
 from container_runtime.engine.files import changes
 from container_runtime.engine.files.packing import Packer
 from container_runtime.engine.files.session import opened
 from container_runtime.engine.files.transfer import in_thread, uncancelled
+from container_runtime.engine.life import lifecycle, pausing
 from container_runtime.errors import EngineError, NotImplementedHere
 from container_runtime.images.changes import apply_changes
 from container_runtime.images.commit import Origin

@@ -6,9 +6,11 @@ import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from container_runtime.engine import bundle, lifecycle, mounting
 from container_runtime.engine.files import view
 from container_runtime.engine.files.transfer import in_thread, uncancelled
+from container_runtime.engine.life import lifecycle
+from container_runtime.engine.request import bundle
+from container_runtime.engine.storage import mounting
 from container_runtime.errors import Conflict, EngineError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import threading
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, TypeVar
 
-from container_runtime.engine.streams import InputPipe, pipe_for_reading, pipe_for_writing
+from container_runtime.engine.streams.streams import InputPipe, pipe_for_reading, pipe_for_writing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable

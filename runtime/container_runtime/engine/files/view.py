@@ -13,7 +13,8 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from container_runtime.engine import bundle, roots
+from container_runtime.engine.request import bundle
+from container_runtime.engine.storage import roots
 from container_runtime.kernel import fuse as kernel_fuse
 from container_runtime.kernel import mountspace, syscalls
 from container_runtime.kernel.openat2 import Root

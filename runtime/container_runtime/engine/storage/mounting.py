@@ -8,8 +8,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from container_runtime.engine import mountpoints, roots
 from container_runtime.engine.files.transfer import completed
+from container_runtime.engine.request import mountpoints
+from container_runtime.engine.storage import roots
 from container_runtime.errors import EngineError, InvalidParameter, NotFound
 from container_runtime.images import copies
 from container_runtime.images.host_parts import mount_points
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from container_runtime.engine.container import Container
     from container_runtime.engine.core import Engine
-    from container_runtime.engine.mountpoints import MountPoint
+    from container_runtime.engine.request.mountpoints import MountPoint
     from container_runtime.volumes.model import Volume
 
 _MOST_OF_HOST = 256 << 20  # bytes of the machine's own files that a volume is filled with

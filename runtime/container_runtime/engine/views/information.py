@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from container_runtime import __version__
 from container_runtime.cgroups.detect import detect
-from container_runtime.engine import lifecycle
 from container_runtime.engine.container import now
+from container_runtime.engine.life import lifecycle
 from container_runtime.images.registry import MIRROR_VARIABLE
 from container_runtime.kernel import userns
 from container_runtime.network import pools

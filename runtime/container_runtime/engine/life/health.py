@@ -12,8 +12,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from container_runtime.engine import execs
 from container_runtime.engine.container import now
+from container_runtime.engine.life import execs
 from container_runtime.errors import EngineError, InvalidParameter
 
 if TYPE_CHECKING:

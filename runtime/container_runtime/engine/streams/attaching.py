@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
-from container_runtime.engine import detach
-from container_runtime.engine.logfile import Cursor
-from container_runtime.engine.logs import read_stream
+from container_runtime.engine.streams import detach
+from container_runtime.engine.streams.logfile import Cursor
+from container_runtime.engine.streams.logs import read_stream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from container_runtime.engine.container import Container
     from container_runtime.engine.core import Engine
-    from container_runtime.engine.streams import Sink
+    from container_runtime.engine.streams.streams import Sink
 
     class Client(Sink, Protocol):
         """Who is attached."""

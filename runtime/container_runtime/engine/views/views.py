@@ -6,7 +6,11 @@ import calendar
 import time
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import attachments, health, inspection, lifecycle, logconfig, mounting, publishing
+from container_runtime.engine import publishing
+from container_runtime.engine.life import health, lifecycle
+from container_runtime.engine.storage import mounting
+from container_runtime.engine.streams import logconfig
+from container_runtime.engine.views import attachments, inspection
 
 if TYPE_CHECKING:
     from container_runtime.engine.container import Container

@@ -9,7 +9,7 @@ from container_runtime.errors import InvalidParameter
 from container_runtime.images.reference import parse
 
 if TYPE_CHECKING:
-    from container_runtime.engine.events import Event
+    from container_runtime.engine.events.events import Event
 
 _OBJECTS = ("daemon", "container", "plugin", "volume", "network", "node", "service", "secret", "config")
 # Actions that go on behind a colon ("exec_start: ls"): where one of them is asked for, the beginning is compared.

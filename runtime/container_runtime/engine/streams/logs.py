@@ -11,13 +11,13 @@ import struct
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from container_runtime.engine.logfile import Cursor
-from container_runtime.engine.streams import STDERR, STDOUT, frame
+from container_runtime.engine.streams.logfile import Cursor
+from container_runtime.engine.streams.streams import STDERR, STDOUT, frame
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from container_runtime.engine.logfile import ContainerLog, Record, Run
+    from container_runtime.engine.streams.logfile import ContainerLog, Record, Run
 
 PIECE = 16 * 1024
 """Bytes after which a line is cut; moby's defaultBufSize."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from container_runtime.engine import filters, health, lifecycle, publishing, views
+from container_runtime.engine import filters, publishing
 from container_runtime.engine.container import NEVER
+from container_runtime.engine.life import health, lifecycle
+from container_runtime.engine.views import views
 from container_runtime.errors import EngineError, InvalidParameter
 
 if TYPE_CHECKING:

@@ -10,17 +10,17 @@ import posixpath
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import resources
-from container_runtime.engine.modes import PRIVATE, Modes
-from container_runtime.engine.mounts import all_mounts, asked_mounts, clean_destination
-from container_runtime.engine.users import ResolvedUser, resolve
+from container_runtime.engine.request import resources
+from container_runtime.engine.request.modes import PRIVATE, Modes
+from container_runtime.engine.request.mounts import all_mounts, asked_mounts, clean_destination
+from container_runtime.engine.request.users import ResolvedUser, resolve
 from container_runtime.errors import InvalidParameter, NotImplementedHere
 from container_runtime.oci.defaults import DEFAULT_PATH, MASKED_PATHS, READONLY_PATHS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from container_runtime.engine.mountpoints import MountPoint
+    from container_runtime.engine.request.mountpoints import MountPoint
     from container_runtime.oci.spec import Box, Capabilities, Config, Mount, Namespace, Process, User
 
 

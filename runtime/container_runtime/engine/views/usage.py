@@ -7,8 +7,8 @@ import os
 import stat
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import views
-from container_runtime.engine.roots import layer
+from container_runtime.engine.storage.roots import layer
+from container_runtime.engine.views import views
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,21 +6,13 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import (
-    announce,
-    bundle,
-    containers,
-    execs,
-    health,
-    lifecycle,
-    mounting,
-    publishing,
-    restarts,
-    sandboxes,
-    stdio,
-    streams,
-)
+from container_runtime.engine import containers, publishing, sandboxes
 from container_runtime.engine.container import Container, now, seconds_between
+from container_runtime.engine.events import announce
+from container_runtime.engine.life import execs, health, lifecycle, restarts
+from container_runtime.engine.request import bundle
+from container_runtime.engine.storage import mounting
+from container_runtime.engine.streams import stdio, streams
 from container_runtime.errors import EngineError, StartError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import signal as signals
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from container_runtime.engine import lifecycle, pausing, running
+from container_runtime.engine.life import lifecycle, pausing, running
 from container_runtime.errors import InvalidParameter, NotFound
 
 if TYPE_CHECKING:

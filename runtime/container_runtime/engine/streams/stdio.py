@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
-from container_runtime.engine.streams import STDERR, STDOUT, pipe_for_reading, pipe_for_writing
+from container_runtime.engine.streams.streams import STDERR, STDOUT, pipe_for_reading, pipe_for_writing
 from container_runtime.errors import EngineError
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from container_runtime.cgroups import stats as groups
-from container_runtime.engine.stats import places_of
+from container_runtime.engine.views.stats import places_of
 from container_runtime.errors import Conflict, EngineError
 
 if TYPE_CHECKING:

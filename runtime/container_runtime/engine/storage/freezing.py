@@ -14,9 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from container_runtime.engine import bundle, containers, lifecycle, mounting, roots
+from container_runtime.engine import containers
 from container_runtime.engine.files.transfer import in_thread, uncancelled
-from container_runtime.engine.snapshots import home, name_of, place
+from container_runtime.engine.life import lifecycle
+from container_runtime.engine.request import bundle
+from container_runtime.engine.storage import mounting, roots
+from container_runtime.engine.storage.snapshots import home, name_of, place
 from container_runtime.errors import Conflict, EngineError, InvalidParameter, NotFound
 from container_runtime.images.copies import move_layer
 from container_runtime.images.files import opaque_attribute
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 
     from container_runtime.engine.container import Container
     from container_runtime.engine.core import Engine
-    from container_runtime.engine.mountpoints import MountPoint
+    from container_runtime.engine.request.mountpoints import MountPoint
 
 T = TypeVar("T")
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import admission, resources, restarts
+from container_runtime.engine.life import restarts
+from container_runtime.engine.request import admission, resources
 from container_runtime.errors import Conflict, EngineError, NotFound
 
 if TYPE_CHECKING:

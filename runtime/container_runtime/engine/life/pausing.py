@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from container_runtime.cgroups import freezer
-from container_runtime.engine import health, lifecycle
+from container_runtime.engine.life import health, lifecycle
 from container_runtime.errors import Conflict, EngineError, NotFound
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from container_runtime.engine import lifecycle
+from container_runtime.engine.life import lifecycle
 from container_runtime.errors import EngineError, InvalidParameter
 
 if TYPE_CHECKING:

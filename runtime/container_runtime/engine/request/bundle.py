@@ -6,7 +6,9 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import accounts, modes, roots, sandboxes, specgen
+from container_runtime.engine import sandboxes
+from container_runtime.engine.request import accounts, modes, specgen
+from container_runtime.engine.storage import roots
 from container_runtime.errors import InvalidParameter
 from container_runtime.oci.seccomp import compile_profile, default_profile
 from container_runtime.state.paths import data_home

@@ -7,7 +7,8 @@ import base64
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from container_runtime.engine import accounts, detach, specgen, stdio, streams
+from container_runtime.engine.request import accounts, specgen
+from container_runtime.engine.streams import detach, stdio, streams
 from container_runtime.errors import Conflict, NotFound, StartError
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from container_runtime.engine.container import Container
     from container_runtime.engine.core import Engine
-    from container_runtime.engine.streams import Sink
+    from container_runtime.engine.streams.streams import Sink
     from container_runtime.launcher.client import Exit
 
 

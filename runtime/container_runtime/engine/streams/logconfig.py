@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote_plus
 
-from container_runtime.engine.logfile import MAX_FILES, MAX_SIZE
+from container_runtime.engine.streams.logfile import MAX_FILES, MAX_SIZE
 from container_runtime.errors import InvalidParameter, NotImplementedHere
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from container_runtime.oci.defaults import DEFAULT_MOUNTS, DEFAULT_SHM_SIZE, shm
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from container_runtime.engine.mountpoints import MountPoint
+    from container_runtime.engine.request.mountpoints import MountPoint
     from container_runtime.oci.spec import Mount
 
 _TMPFS_DEFAULTS: tuple[str, ...] = ("noexec", "nosuid", "nodev")

@@ -1,0 +1,1 @@
+"""The life of a container: which operation in which state, starts, ends, restarts, health."""

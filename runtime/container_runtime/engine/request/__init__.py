@@ -1,0 +1,1 @@
+"""A create request as config.json: what is asked for, checked, and looked up."""

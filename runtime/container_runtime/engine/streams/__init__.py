@@ -1,0 +1,1 @@
+"""What containers read and write: terminals, pipes, attached clients, logs."""
