@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -75,7 +76,7 @@ class Wire:
         self._listener.close()
         self._threads[0].join()
         for connection in self._open:
-            if connection.fileno() >= 0:
+            with contextlib.suppress(OSError):  # its thread may have closed it just now
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join()
