@@ -12,14 +12,14 @@ root=${PEERS_ROOT:-/var/cache/pytest-containers-peers}
 self=$(readlink -f "$0")
 
 build() {
-  if [ -x "$root/usr/sbin/dockerd" ] && [ -x "$root/usr/bin/ps" ]; then return; fi
+  if [ -x "$root/usr/sbin/dockerd" ] && [ -x "$root/usr/bin/ps" ] && [ -x "$root/usr/bin/docker" ]; then return; fi
   local mirror
-  mirror=$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1)
+  mirror=$(cat /etc/apt/sources.list.d/*.sources 2>/dev/null | sed -n 's/^URIs: *//p' | head -n 1) || true # or none
   [ -n "$mirror" ] || mirror=$(sed -n 's/^deb \(\[[^]]*\] \)\?\([^ ]*\) .*/\2/p' /etc/apt/sources.list | head -n 1)
   rm -rf "$root.part"
   # A mirror that is a snapshot has release files past their date.
   mmdebstrap --quiet --variant=apt --aptopt='Acquire::Check-Valid-Until "false"' \
-    --include=docker.io,podman,netavark,aardvark-dns,runc,iptables,iproute2,mount,procps,ca-certificates \
+    --include=docker.io,docker-cli,podman,netavark,aardvark-dns,runc,iptables,iproute2,mount,procps,ca-certificates \
     forky "$root.part" "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror forky main" >&2
   mkdir -p "$root.part/etc/containers"
   echo '{"default": [{"type": "insecureAcceptAnything"}]}' >"$root.part/etc/containers/policy.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 # Helpers of several folders, before any of them imports one.
 pytest.register_assert_rewrite("tests.differential.same", "tests.differential.client")
+
+# A docker command that tests/run put there, where the machine's own is too old.
+os.environ["PATH"] = f"{Path(__file__).parent / '.bin'}:{os.environ.get('PATH', os.defpath)}"
 
 LEAK_GRACE = 3.0
 """Seconds that the kernel is given to free what has already been let go (network namespaces die asynchronously)."""
