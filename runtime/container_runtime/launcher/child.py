@@ -348,7 +348,7 @@ class Child:
         try:
             os.setgroups(groups)
         except PermissionError:  # with one mapped id (user_namespaces(7), /proc/PID/setgroups)
-            if groups:
+            if set(groups) - {gid}:
                 raise
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
