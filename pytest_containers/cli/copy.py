@@ -153,7 +153,8 @@ def unpack(file: _Pieces | IO[bytes], base: Path) -> None:
     """
     with tarfile.open(fileobj=cast("IO[bytes]", file), mode="r|") as archive:  # read() is all it takes
         # What is checked is all below; extractall's own filters take rights away from files.
-        archive.extraction_filter = tarfile.fully_trusted_filter
+        if hasattr(tarfile, "fully_trusted_filter"):  # from 3.11.4 on; before, nothing was filtered
+            archive.extraction_filter = tarfile.fully_trusted_filter
         root = base.parent
         archive.extractall(root, members=_renamed(archive, base), numeric_owner=True)  # noqa: S202  # checked one by one
 

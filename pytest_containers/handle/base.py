@@ -28,6 +28,8 @@ class Handle:
         self._spec = spec
         self._label = label
         self._removed = False
+        self.silent = False
+        """Whether its output is no news to people: somebody else shows it (``in_container``)."""
         self._started = False
         self._since: float | None = None
         self.moments: dict[str, float] = {"created": time.time()}

@@ -68,6 +68,7 @@ class Warm:
         self.usable: bool = True
         self.requests: int = 0
         self.container: Container = engine.create(spec, node=None, name="")
+        self.container.silent = True
         try:
             with translated(f"cannot talk to the container of {settings['where']}"):
                 self._stream: RawStream = engine.client.containers.attach(self.container.id, stdin=True)

@@ -33,6 +33,8 @@ class Follow(Part):
 
     def started(self, engine: Engine, container: Container) -> None:
         """Follow it from this start on."""
+        if container.silent:
+            return
         self.left(engine, container)
         try:
             stream = container.output()

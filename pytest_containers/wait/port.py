@@ -9,6 +9,7 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from pytest_containers.errors import ContainerError
 from pytest_containers.wait.base import Probe, Wait
 
 if TYPE_CHECKING:
@@ -30,7 +31,12 @@ class _PortProbe(Probe):
         self._seen = "no answer yet"
 
     def check(self) -> bool:
-        listens = self._target.listens(self._number)
+        try:
+            listens = self._target.listens(self._number)
+        except ContainerError as error:  # it has ended: that is told by who waits for it
+            self.tries += 1
+            self._seen = f"{error}"
+            return False
         if listens is not None:
             self.tries += 1
             self._seen = os.strerror(errno.ECONNREFUSED).lower()

@@ -119,7 +119,7 @@ def test_a_signal_that_comes_too_late_is_no_error(engine):
         engine.call("DELETE", f"/containers/{one}?force=true")
 
 
-@pytest.mark.parametrize("what", ["exec", "pause"])
+@pytest.mark.parametrize("what", ["exec", pytest.param("pause", marks=pytest.mark.needs("limits"))])
 def test_what_comes_just_after_the_end_is_told_so(engine, what):
     """The engine hears of an end a moment after the process has none of its files any more."""
     found = set()
