@@ -32,7 +32,8 @@ def engine(tmp_path_factory):
 
 
 def environment(engine, **more):
-    return {**os.environ, **REAPERLESS, "DOCKER_HOST": engine.address, **more}
+    own = {"DOCKER_HOST": engine.address, "TMPDIR": str(engine.path.parent)}  # it keeps a lock file there
+    return {**os.environ, **REAPERLESS, **own, **more}
 
 
 def run(command, where, engine, **more):
@@ -64,7 +65,7 @@ with DockerContainer("tree:1").with_command(serve).with_exposed_ports(80).waitin
     assert b"ready" in one.get_logs()[0]
 with Network() as network:
     with DockerContainer("tree:1").with_command("sleep 600").with_network(network).with_network_aliases("db") as db:
-        client = DockerContainer("tree:1").with_command("ping -c1 -w9 db").with_network(network)
+        client = DockerContainer("tree:1").with_command("sh -c 'ping -c1 -w9 db; sleep 600'").with_network(network)
         with client.waiting_for(LogMessageWaitStrategy("1 packets received")):
             pass
 print("passed")

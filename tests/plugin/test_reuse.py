@@ -40,7 +40,7 @@ TEST = """
 @pytest.fixture
 def seen(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Generator[Callable[[], list[list[str]]]]:
     """The ids, engines and slices that tests saw; the kept engine is this test's own, by where its images are."""
-    monkeypatch.setenv("PYTEST_CONTAINERS_DATA", str(pytester.path / "data"))
+    monkeypatch.setenv("PYTEST_CONTAINERS_DATA", f"{pytester.path}-data")  # pytest would look for tests in it
     before = set(pointers(kept_home()))
     yield lambda: [line.split() for line in (pytester.path / "seen").read_text().splitlines()]
     made = set(pointers(kept_home())) - before
