@@ -66,3 +66,16 @@ def serving(directory, **environment):
 def docker(tmp_path_factory):
     with serving(tmp_path_factory.mktemp("engine")) as docker:
         yield docker
+
+
+@pytest.fixture
+def run(docker):
+    """Start containers that are gone after the test."""
+    made = []
+
+    def start(*words):
+        made.append(docker.ok("run", "-d", *words))
+        return made[-1]
+
+    yield start
+    docker("rm", "-f", *made)

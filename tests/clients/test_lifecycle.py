@@ -5,10 +5,7 @@ import time
 
 import pytest
 
-HANG = 60
-"""Seconds; a hang limit, not a measurement."""
-GLANCE = 0.05
-"""Seconds between two looks at what only a client of the engine can see by asking."""
+from tests.waiting import until
 
 
 def inspect(docker, name):
@@ -17,27 +14,6 @@ def inspect(docker, name):
 
 def state(docker, name):
     return inspect(docker, name)["State"]
-
-
-def until(condition):
-    """Look again until it is so."""
-    end = time.monotonic() + HANG
-    while not (found := condition()):
-        assert time.monotonic() < end
-        time.sleep(GLANCE)
-    return found
-
-
-@pytest.fixture
-def run(docker):
-    made = []
-
-    def start(*words):
-        made.append(docker.ok("run", "-d", *words))
-        return made[-1]
-
-    yield start
-    docker("rm", "-f", *made)
 
 
 @pytest.mark.needs("limits")

@@ -5,16 +5,15 @@ import json
 import re
 import socket
 import subprocess
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import until
+
 HANG = 60
 """Seconds; a hang limit, not a measurement."""
-GLANCE = 0.05
-"""Seconds between two looks at what nobody announces: a program in a container that is about to listen."""
 
 TCP = """
 import socket
@@ -47,27 +46,6 @@ for host in sys.argv[2:]:
     except OSError as error:
         print(type(error).__name__)
 """
-
-
-@pytest.fixture
-def run(docker):
-    made = []
-
-    def start(*words):
-        made.append(docker.ok("run", "-d", *words))
-        return made[-1]
-
-    yield start
-    docker("rm", "-f", *made)
-
-
-def until(attempt):
-    """Try again until it gives something."""
-    end = time.monotonic() + HANG
-    while not (found := attempt()):
-        assert time.monotonic() < end
-        time.sleep(GLANCE)
-    return found
 
 
 def tcp(host, port, data=b"12345"):

@@ -1,35 +1,14 @@
 """What docker's options make of a container's processes: whose namespaces, which groups, which devices."""
 
 import platform
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import until
+
 SHELL = ("host", "sh", "-c")
 COMMANDS = "cat /proc/[0-9]*/cmdline | tr '\\0' ' '; true"
-HANG = 60
-"""Seconds; a hang limit, not a measurement."""
-
-
-@pytest.fixture
-def run(docker):
-    made = []
-
-    def start(*words):
-        made.append(docker.ok("run", "-d", *words))
-        return made[-1]
-
-    yield start
-    docker("rm", "-f", *made)
-
-
-def until(condition):
-    end = time.monotonic() + HANG
-    while not (found := condition()):
-        assert time.monotonic() < end
-        time.sleep(0.02)  # what happens inside a container is not announced here
-    return found
 
 
 def test_the_processes_of_another_container(docker, run):
