@@ -26,9 +26,6 @@ ONLY_ROOT = {
     "tests/system/test_images.py": "the same",
     "tests/system/test_registry_helper.py": "the same",
     "tests/differential": "Docker 28.5 is run by root only",
-    "tests/system/test_snapshots.py::test_a_container_starts_from_the_files_of_another_one[host]": (
-        "an open fault: a user with subordinate ids does not see what was frozen above the image host"
-    ),
     "tests/system/test_cgroup_v2.py": "unpacks Debian's archive",
 }
 

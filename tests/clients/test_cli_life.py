@@ -87,6 +87,7 @@ def test_two_are_not_attached_at_once(shell):
     )
 
 
+@pytest.mark.needs("limits")
 def test_paused_restarted_renamed(shell, sleeper):
     assert shell.ok("pause", sleeper) == f"{sleeper}\n"
     assert shell.state(sleeper)["Paused"]

@@ -66,6 +66,7 @@ def test_run(client):
     assert refused.value.status_code == 400
 
 
+@pytest.mark.needs("limits")
 def test_life(client):
     one = client.containers.create(IMAGE, "sleep 600", name="mine", labels={"a": "b"}, stop_signal="SIGKILL")
     assert (one.status, one.name, one.labels) == ("created", "mine", {"a": "b"})
@@ -101,6 +102,7 @@ def test_wait_conditions(client):
     assert one.wait(condition="not-running")["StatusCode"] == 5
 
 
+@pytest.mark.needs("other-users")
 def test_exec(client):
     one = sleeping(client, environment={"A": "1"})
     assert one.exec_run("sh -c 'echo $A; exit 3'") == (3, b"1\n")
@@ -180,6 +182,7 @@ def packed(name, data, **fields):
     return buffer.getvalue()
 
 
+@pytest.mark.needs("other-users")
 @pytest.mark.parametrize("running", [True, False])
 def test_archives(client, running):
     one = sleeping(client) if running else client.containers.create(IMAGE)
@@ -218,6 +221,7 @@ def test_events(client):
     assert seen == ["create", "start", "die", "destroy"]
 
 
+@pytest.mark.needs("limits")
 def test_stats_and_top(client):
     one = sleeping(client, mem_limit="64m")
     sample = one.stats(stream=False)
@@ -290,6 +294,8 @@ def test_published_ports(client):
     assert answer.endswith(b"served\n")
 
 
+@pytest.mark.needs("limits")
+@pytest.mark.needs("other-users")
 def test_options(client):
     one = sleeping(
         client,

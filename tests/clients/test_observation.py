@@ -189,6 +189,7 @@ def test_wrong_filters(docker):
         assert "invalid filter 'rubbish'" in err
 
 
+@pytest.mark.needs("limits")
 def test_info(docker, sleeper):
     info = json.loads(docker.ok("info", "--format", "{{json .}}"))
     assert (info["Containers"], info["ContainersRunning"], info["ContainersStopped"]) == (1, 1, 0)

@@ -56,6 +56,7 @@ def docker(tmp_path_factory):
             docker("rmi", "-f", "nginx:latest")  # images are the user's, for all engines
 
 
+@pytest.mark.needs("other-users")
 def test_the_quick_start(docker):
     code, out, err = docker("run", "--name", "myapp", "-d", "nginx:latest")
     assert code == 0, err
@@ -71,6 +72,7 @@ def test_the_quick_start(docker):
     assert docker.ok("ps", "-aq") == ""
 
 
+@pytest.mark.needs("other-users")
 def test_with_a_published_port(docker):
     docker.ok("run", "-d", "--name", "web", "-p", "127.0.0.1::80", "nginx:latest")
     address = docker.ok("port", "web", "80/tcp")

@@ -38,6 +38,7 @@ def test_a_lost_worker_has_none_any_more(run: Run, monkeypatch: pytest.MonkeyPat
     run("-n", "2", "--containers-max=1", test_it=test).assert_outcomes(passed=3, failed=1)
 
 
+@pytest.mark.needs("limits")
 def test_memory_of_all_is_bounded(run: Run) -> None:
     result = run(
         "--containers-memory=300m",

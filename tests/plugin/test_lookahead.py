@@ -21,6 +21,7 @@ LIST = """
 SLEEP = 'container("host", ["sleep", "1000"]'
 
 
+@pytest.mark.needs("limits")
 @pytest.mark.parametrize("arguments", [(), ("-n1",), ("--containers-lookahead=on",)])
 def test_the_next_container_runs_while_the_present_test_does(run: Run, arguments: tuple[str, ...]) -> None:
     run(
@@ -182,6 +183,7 @@ def test_failures_are_those_of_the_test_that_needs_it(run: Run) -> None:
     assert "lookahead.py" not in text
 
 
+@pytest.mark.needs("limits")
 def test_a_marker_of_the_next_test_holds(run: Run) -> None:
     run(
         "-p", "no:randomly",
