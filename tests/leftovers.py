@@ -1,9 +1,13 @@
-"""What a run could leave behind on the machine, as a set of lines to be compared before and after."""
+"""What a run could leave behind on the machine, as a set of lines to be compared before and after.
+
+CI runs the tests as root and as two users at the same time, so each looks only at what its own user can have left.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import re
 import socket
 from pathlib import Path
@@ -14,6 +18,7 @@ if TYPE_CHECKING:
 
 NAME = "pytest-containers"
 SERVERS = ("fuse-overlayfs -f", "pasta --", "slirp4netns --")
+TESTERS = "containers-"  # the users that tests/as-user makes
 RUN = re.compile(r"run-\d+-[0-9a-f]+")  # a run's name: who watches it, and something random
 
 
@@ -25,7 +30,7 @@ def observe() -> set[str]:
 
 def processes() -> Iterator[str]:
     """Engines, launchers, programs that serve them, and containers: by command line, or by a root that is not ours."""
-    own_root = Path("/").stat()
+    own_root, others = Path("/").stat(), other_testers()
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
@@ -34,12 +39,26 @@ def processes() -> Iterator[str]:
             root = (entry / "root").stat()
             namespace = (entry / "ns/pid").readlink()
             run = RUN.search(command + (entry / "cgroup").read_text())
+            user = int(re.findall(r"^Uid:\t(\d+)", (entry / "status").read_text(), re.MULTILINE)[0])
         except OSError:
-            continue  # it has ended meanwhile
+            continue  # it has ended meanwhile, or is another user's
+        if any(user in ids for ids in others):
+            continue
         elsewhere = (root.st_dev, root.st_ino) != (own_root.st_dev, own_root.st_ino)
         in_container = namespace != Path("/proc/self/ns/pid").readlink() and elsewhere
         if "container_runtime" in command or any(one in command for one in SERVERS) or in_container:
             yield f"process {entry.name}: {run[0] if run else 'no run'}: {command[:400]}"
+
+
+def other_testers() -> list[range]:
+    """The user ids, subordinate ones too, of other users who run tests at the same time."""
+    users = {one.pw_name: one.pw_uid for one in pwd.getpwall() if one.pw_name.startswith(TESTERS)}
+    users = {name: uid for name, uid in users.items() if uid != os.geteuid()}
+    subordinate = (line.split(":") for line in Path("/etc/subuid").read_text().splitlines())
+    return [
+        *(range(uid, uid + 1) for uid in users.values()),
+        *(range(int(first), int(first) + int(count)) for name, first, count in subordinate if name in users),
+    ]
 
 
 def own_processes() -> set[str]:
@@ -55,14 +74,14 @@ def mounts() -> Iterator[str]:
 
 
 def interfaces() -> Iterator[str]:
-    """Network interfaces of the host's namespace."""
-    for _, name in socket.if_nameindex():
+    """Network interfaces of the host's namespace, where an ordinary user makes none."""
+    for _, name in socket.if_nameindex() if os.geteuid() == 0 else ():
         yield f"interface {name}"
 
 
 def routes() -> Iterator[str]:
-    """Routes of the host's namespace."""
-    for line in Path("/proc/net/route").read_text().splitlines()[1:]:
+    """Routes of the host's namespace, where an ordinary user makes none."""
+    for line in Path("/proc/net/route").read_text().splitlines()[1:] if os.geteuid() == 0 else ():
         interface, destination, gateway, *_ = line.split()
         yield f"route {interface} {destination} {gateway}"
 
@@ -75,7 +94,7 @@ def cgroups() -> Iterator[str]:
             continue
         for directory, children, _ in os.walk(line.split()[4]):
             for child in children:
-                if child.startswith(NAME):
+                if child.startswith(NAME) and is_own(f"{directory}/{child}"):
                     yield f"cgroup {directory}/{child}"
             children[:] = [child for child in children if not child.startswith(NAME)]
 
@@ -101,5 +120,13 @@ def unix_sockets() -> Iterator[str]:
     """Listening sockets at paths of ours."""
     for line in Path("/proc/net/unix").read_text().splitlines():
         match = re.search(rf"\S*{NAME}\S*\.sock$", line)
-        if match:
+        if match and is_own(match[0]):
             yield f"socket {match[0]}"
+
+
+def is_own(path: str) -> bool:
+    """Whether it is this user's; what has no owner to be asked for is."""
+    try:
+        return Path(path).lstat().st_uid == os.geteuid()
+    except OSError:
+        return True

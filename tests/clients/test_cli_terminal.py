@@ -71,6 +71,7 @@ class Typist:
         end = time.monotonic() + HANG
         while self._read(end):
             pass
+        assert time.monotonic() < end, f"it does not end: {self.seen!r}"
         self.ended = True
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
