@@ -36,8 +36,8 @@ async def resize(request: Request) -> None:
         raise NotFound(f"process does not exist {one.id}: not found")
     if not one.pid:
         raise EngineError(f"exec command {one.id} has not been started")
-    if one.terminal >= 0:
-        streams.resize_terminal(one.terminal, rows, columns)
+    if one.terminal is not None:
+        one.terminal.resize(rows, columns)
     await request.answer(200)
 
 

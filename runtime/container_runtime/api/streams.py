@@ -9,7 +9,6 @@ from container_runtime.api.hijack import content_type
 from container_runtime.api.params import parse_moment
 from container_runtime.api.system import unless_gone
 from container_runtime.engine.life import lifecycle
-from container_runtime.engine.streams import streams
 from container_runtime.engine.streams.logs import Selection, read_log
 from container_runtime.errors import InvalidParameter, NotImplementedHere
 
@@ -27,8 +26,8 @@ async def resize(request: Request) -> None:
     rows, columns = request.size()
     one = _of(request)
     one.check("resize")
-    if one.terminal >= 0:
-        streams.resize_terminal(one.terminal, rows, columns)
+    if one.terminal is not None:
+        one.terminal.resize(rows, columns)
     one.publish(request.engine.events, "resize", height=str(rows), width=str(columns))
     await request.answer(200)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from container_runtime.engine.life.health import Health
     from container_runtime.engine.request.mountpoints import MountPoint
     from container_runtime.engine.streams.streams import InputPipe, OutputPipe
+    from container_runtime.engine.streams.terminal import Terminal
     from container_runtime.images.model import Image
     from container_runtime.network.model import Endpoint, Network
     from container_runtime.network.publisher import Published
@@ -70,7 +71,7 @@ class Container:
         self.endpoints: dict[str, tuple[Network, Endpoint]] = {}
         self.outputs: list[OutputPipe] = []
         self.stdin: InputPipe | None = None
-        self.terminal = -1
+        self.terminal: Terminal | None = None
         self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.removed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.removal: asyncio.Task[None] | None = None

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import marshal
 import os
+import signal
 import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -95,7 +96,7 @@ class Launcher:
         self._channel = channel
         self._run_directory = run_directory
         self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
-        self._early: dict[str, Exit] = {}
+        self._discarded: dict[str, asyncio.Future[None]] = {}
         self._loop = asyncio.get_running_loop()
         self._dead = self._loop.create_future()
         self._closing = False
@@ -153,6 +154,18 @@ class Launcher:
         answer = await self._tell("kill", identity, signal=int(signal))  # marshal takes no enum
         if not answer["found"]:
             raise NotFound(f"Process of {identity[:12]} has ended")
+
+    async def discard(self, identity: str) -> None:
+        """Kill what was started, but has no owner; returns when it has ended, which ``on_exit`` does not hear of."""
+        gone = self._discarded[identity] = self._loop.create_future()
+        try:
+            with suppress(NotFound):  # it has ended by itself, and its end is told in a moment
+                await self.kill(identity, int(signal.SIGKILL))
+            await gone
+        except Unavailable:
+            pass  # the launcher has ended, and so has all that it started
+        finally:
+            del self._discarded[identity]
 
     async def freeze(self, identity: str, *, frozen: bool) -> str:
         """Freeze a container's processes, or thaw them; returns the cgroup's file (``cgroups.freezer``).
@@ -247,7 +260,14 @@ class Launcher:
         status, signalled = message["status"], message["signalled"]
         end = Exit(128 + status if signalled else status, status if signalled else 0, message["oom"])
         # After whoever awaits the start has seen its answer: both may have come in one read.
-        self._loop.call_soon(self._loop.call_soon, self.on_exit, message["id"], end)
+        self._loop.call_soon(self._loop.call_soon, self._tell_exit, message["id"], end)
+
+    def _tell_exit(self, identity: str, end: Exit) -> None:
+        discarded = self._discarded.get(identity)
+        if discarded is None:
+            self.on_exit(identity, end)
+        else:
+            _wake(discarded)
 
     def _died(self) -> None:
         self._loop.remove_reader(self.pidfd)
@@ -256,7 +276,7 @@ class Launcher:
         os.close(self.pidfd)
         self._loop.remove_reader(self._channel.fileno())
         self._channel.close()
-        for future in self._waiting.values():
+        for future in (*self._waiting.values(), *self._discarded.values()):
             if not future.done():
                 future.set_exception(Unavailable("the launcher died while it was starting this process"))
         self._dead.set_result(None)

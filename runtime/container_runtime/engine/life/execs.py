@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from container_runtime.engine.request import accounts, specgen
 from container_runtime.engine.streams import detach, stdio, streams
-from container_runtime.errors import Conflict, NotFound, StartError
+from container_runtime.errors import Conflict, EngineError, NotFound, StartError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from container_runtime.engine.container import Container
     from container_runtime.engine.core import Engine
     from container_runtime.engine.streams.streams import Sink
+    from container_runtime.engine.streams.terminal import Terminal
     from container_runtime.launcher.client import Exit
 
 
@@ -51,7 +52,7 @@ class Exec:
         self.pid = 0
         self.started = False
         self.exit_code: int | None = None
-        self.terminal = -1
+        self.terminal: Terminal | None = None
         self.forgotten = False
         """Whether nobody may ask for it after its end."""
         self.begun = asyncio.Event()
@@ -181,7 +182,11 @@ async def _launch(engine: Engine, one: Exec, body: dict[str, Any]) -> stdio.Ends
         ends = stdio.Ends(tty=bool(body.get("Tty")), stdin=bool(body.get("AttachStdin")))
         try:
             started = await engine.launcher.execute(one.container.id, one.id, process, ends.stdio, seccomp)
-            ends.connect()
+            try:
+                ends.connect()
+            except BaseException:
+                await engine.launcher.discard(one.id)
+                raise
         except BaseException:
             ends.close()
             raise
@@ -193,6 +198,8 @@ async def _launch(engine: Engine, one: Exec, body: dict[str, Any]) -> stdio.Ends
         forget_later(engine, one)
         if isinstance(error, StartError):
             raise StartError(f"{_FAILED}: {error}: unknown", error.exit_code) from None
+        if isinstance(error, OSError):
+            raise EngineError(f"{_FAILED}: {error.strerror}") from None
         raise
     one.pid, one.terminal = started.pid, ends.terminal
     one.begun.set()
@@ -251,7 +258,8 @@ def ended(engine: Engine, one: Exec, end: Exit) -> None:
     one.exit_code = end.code
     if one.container.id in engine.containers:
         one.container.publish(engine.events, "exec_die", execID=one.id, exitCode=str(end.code))
-    one.terminal = -1
+    if one.terminal is not None:
+        one.terminal.close()
     one.settle()
     forget_later(engine, one)
 

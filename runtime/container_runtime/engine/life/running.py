@@ -48,10 +48,13 @@ async def _begin(engine: Engine, container: Container) -> None:
         container.log.upcoming()
         container.next_end()
         await _launch(engine, container, config)
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        refusal = EngineError(f"cannot start container {container.name}: {error.strerror}{where}")
+        _failed(engine, container, refusal)
+        raise refusal from None
     except BaseException as error:
         _failed(engine, container, error)
-        if isinstance(error, OSError):
-            raise EngineError(f"cannot start container {container.name}: {error.strerror}: {error.filename}") from None
         raise
     finally:
         container.changing.set_result(None)
@@ -66,10 +69,11 @@ async def _begin(engine: Engine, container: Container) -> None:
 
 def _failed(engine: Engine, container: Container, error: BaseException) -> None:
     container.state = lifecycle.EXITED if container.started_at[:4] != "0001" else lifecycle.CREATED
+    container.pid = 0
     container.exit_code = error.exit_code if isinstance(error, StartError) else 128
     container.error = str(error)
     mounting.release(engine, container)
-    publishing.stop(engine, container)
+    _close_ports(engine, container)
     container.log.finish()
     for pipe in container.outputs:
         pipe.close()
@@ -80,12 +84,32 @@ def _failed(engine: Engine, container: Container, error: BaseException) -> None:
         engine.behind(containers.remove(engine, container, force=True, volumes=True))
 
 
+def _close_ports(engine: Engine, container: Container) -> None:
+    publishing.stop(engine, container)
+    if engine.networks.forwards is not None:
+        engine.networks.forwards.stop(container.id)
+
+
+def _take_streams(container: Container, ends: stdio.Ends) -> None:
+    """From here on they are the container's; what was not taken, because an error came between, stays with ``ends``."""
+    while ends.outputs:
+        descriptor, stream = ends.outputs[0]
+        container.outputs.append(streams.OutputPipe(descriptor, partial(container.log.write, stream)))
+        del ends.outputs[0]
+    container.terminal, ends.terminal = ends.terminal, None
+    if ends.input >= 0:
+        container.stdin = streams.InputPipe(ends.input)
+        ends.input = -1
+
+
 def _forget_streams(container: Container) -> None:
     container.outputs.clear()
     if container.stdin is not None:
         container.stdin.close()
         container.stdin = None
-    container.terminal = -1
+    if container.terminal is not None:
+        container.terminal.close()
+        container.terminal = None
 
 
 async def _launch(engine: Engine, container: Container, config: Any) -> None:
@@ -100,7 +124,13 @@ async def _launch(engine: Engine, container: Container, config: Any) -> None:
             fresh=mounting.uses_mounted(engine, container),
             init=bool(container.host.get("Init")),
         )
-        ends.connect()
+        try:
+            ends.connect()
+            _run(engine, container, ends, started.pid)
+        except BaseException:
+            container.state = lifecycle.STARTING
+            await engine.launcher.discard(container.id)
+            raise
     except BaseException as error:
         ends.close()
         if isinstance(error, StartError):
@@ -112,13 +142,12 @@ async def _launch(engine: Engine, container: Container, config: Any) -> None:
         raise
     finally:
         ends.sent()
-    container.outputs = [
-        streams.OutputPipe(descriptor, partial(container.log.write, stream)) for descriptor, stream in ends.outputs
-    ]
-    container.terminal = ends.terminal
-    if ends.input >= 0:
-        container.stdin = streams.InputPipe(ends.input)
-    container.pid = started.pid
+
+
+def _run(engine: Engine, container: Container, ends: stdio.Ends, pid: int) -> None:
+    """Its program has been executed."""
+    _take_streams(container, ends)
+    container.pid = pid
     container.state = lifecycle.RUNNING
     sandboxes.open_forwards(engine, container)
     container.begun.set()
@@ -134,9 +163,7 @@ def ended(engine: Engine, container: Container, end: Exit) -> None:
     execs.container_ended(engine, container)
     container.pid = 0
     container.frozen = ""
-    publishing.stop(engine, container)
-    if engine.networks.forwards is not None:
-        engine.networks.forwards.stop(container.id)
+    _close_ports(engine, container)
     container.exit_code, container.oom_killed = end.code, end.oom_killed
     container.finished_at = now()
     removing = container.state == lifecycle.REMOVING

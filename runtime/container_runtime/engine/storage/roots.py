@@ -93,7 +93,7 @@ async def _make_overlays(engine: Engine, container: Container) -> None:
 
 async def _make_layer(directory: Path) -> None:
     if (directory / "work" / "work").exists():  # of a volatile mount, which overlayfs marks and takes only once
-        await asyncio.to_thread(shutil.rmtree, directory / "work", ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, directory / "work")
     for path in (directory / "upper", directory / "work"):
         path.mkdir(mode=0o755, parents=True, exist_ok=True)
 

@@ -6,6 +6,7 @@ import os
 import socket
 
 from container_runtime.engine.streams.streams import STDERR, STDOUT, pipe_for_reading, pipe_for_writing
+from container_runtime.engine.streams.terminal import Terminal
 from container_runtime.errors import EngineError
 
 
@@ -19,29 +20,43 @@ class Ends:
     __slots__ = ("_console", "_theirs", "input", "outputs", "stdio", "terminal")
 
     def __init__(self, *, tty: bool, stdin: bool) -> None:
-        """``stdin``: whether there will be any; else it is empty, or what a terminal has when nobody types."""
+        """``stdin``: whether there will be any; else it is empty, or what a terminal has when nobody types.
+
+        Raises:
+            OSError: there are no descriptors left.
+        """
         self.outputs: list[tuple[int, int]] = []
         """Descriptors to read from, and their streams."""
         self.input = -1 if not stdin else -2
         """The descriptor to write to; -1 for none, -2 for one that comes with the terminal."""
-        self.terminal = -1
-        self.stdio: tuple[int, int, int]
+        self.terminal: Terminal | None = None
+        self._theirs: list[int] = []
         self._console: socket.socket | None = None
-        if tty:
-            self._console, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            end = theirs.detach()
-            self._theirs = [end]
-            self.stdio = (end, end, end)
-            return
-        out, out_end = pipe_for_reading()
-        err, err_end = pipe_for_reading()
-        self.outputs = [(out, STDOUT), (err, STDERR)]
+        try:
+            self.stdio = self._open_console() if tty else self._open_pipes(stdin=stdin)
+        except OSError:
+            self.close()
+            self.sent()
+            raise
+
+    def _open_console(self) -> tuple[int, int, int]:
+        self._console, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        end = theirs.detach()
+        self._theirs = [end]
+        return end, end, end
+
+    def _open_pipes(self, *, stdin: bool) -> tuple[int, int, int]:
+        for stream in (STDOUT, STDERR):
+            ours, theirs = pipe_for_reading()
+            self.outputs.append((ours, stream))
+            self._theirs.append(theirs)
         if stdin:
             in_end, self.input = pipe_for_writing()
         else:
             in_end = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        self._theirs = [in_end, out_end, err_end]
-        self.stdio = (in_end, out_end, err_end)
+        out_end, err_end = self._theirs
+        self._theirs.append(in_end)
+        return in_end, out_end, err_end
 
     def sent(self) -> None:
         """The launcher has theirs, or will never have them."""
@@ -62,17 +77,19 @@ class Ends:
         self._console = None
         if not descriptors:
             raise EngineError("the process has started without sending its terminal")
-        self.terminal = descriptors[0]
-        self.outputs = [(self.terminal, STDOUT)]
+        self.outputs = [(descriptors[0], STDOUT)]
+        self.terminal = Terminal(descriptors[0])
         if self.input == -2:
-            self.input = os.dup(self.terminal)
+            self.input = os.dup(descriptors[0])
 
     def close(self) -> None:
-        """Close all that is ours: the process did not start."""
+        """Close all that is ours and was not taken: the process did not start."""
         if self._console is not None:
             self._console.close()
             self._console = None
         for descriptor in (*(descriptor for descriptor, _ in self.outputs), self.input):
             if descriptor >= 0:
                 os.close(descriptor)
-        self.outputs, self.input, self.terminal = [], -1, -1
+        if self.terminal is not None:
+            self.terminal.close()
+        self.outputs, self.input, self.terminal = [], -1, None

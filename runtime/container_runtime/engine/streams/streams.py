@@ -54,15 +54,6 @@ def pipe_for_writing() -> tuple[int, int]:
     return read, write
 
 
-def resize_terminal(master: int, rows: int, columns: int) -> None:
-    """Set the window size; the programs in it get SIGWINCH. Nothing happens where the terminal has just ended."""
-    import contextlib
-    import fcntl
-
-    with contextlib.suppress(OSError):
-        fcntl.ioctl(master, 0x5414, struct.pack("HHHH", rows, columns, 0, 0))  # TIOCSWINSZ
-
-
 def _read(descriptor: int) -> bytes | None:
     """What is there; b"" at the end, None when nothing is there yet."""
     try:
