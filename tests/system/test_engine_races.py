@@ -137,6 +137,35 @@ def test_what_comes_just_after_the_end_is_told_so(engine, what):
     assert found <= {(409, "container ID is not running")}
 
 
+@pytest.mark.parametrize("joining", ["exec", "pid", "ipc"])
+def test_what_enters_a_container_that_ends_is_told_so(engine, joining):
+    """Whether the kernel refuses it, or kills it in the middle of its start."""
+    found, other = set(), None
+    for number in range(ROUNDS // 2):
+        one = run(engine, "sleep", "1000", host={"IpcMode": "shareable"})
+        pid = engine.call("GET", f"/containers/{one}/json")[1]["State"]["Pid"]
+        if joining == "exec":
+            made = engine.call("POST", f"/containers/{one}/exec", {"Cmd": ["sleep", "1000"]})[1]["Id"]
+            path, body = f"/exec/{made}/start", json.dumps({"Detach": True})
+        else:
+            other = create(engine, "true", host={f"{joining.title()}Mode": f"container:{one}"})
+            path, body = f"/containers/{other}/start", None
+        connection = Connection(engine.path)
+        if number % 2:
+            os.kill(pid, signal.SIGKILL)
+        connection.request("POST", path, body)
+        if not number % 2:
+            os.kill(pid, signal.SIGKILL)
+        answer = connection.getresponse()
+        if answer.status not in {200, 204}:
+            found.add((answer.status, json.loads(answer.read())["message"].replace(one, "ID")))
+        connection.close()
+        for name in filter(None, (one, other)):
+            engine.call("DELETE", f"/containers/{name}?force=true")
+    assert {status for status, _ in found} <= {404, 409}, found
+    assert all("is not running" in text or "non running" in text or "No such exec" in text for _, text in found), found
+
+
 @pytest.mark.needs("limits")
 @pytest.mark.parametrize("end", [("POST", "kill"), ("POST", "stop?t=0"), ("DELETE", "?force=true")])
 def test_a_pause_and_an_end_at_once(engine, end):

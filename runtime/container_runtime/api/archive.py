@@ -12,6 +12,7 @@ from container_runtime.engine.files import archive
 from container_runtime.engine.files import changes as different
 from container_runtime.engine.files import commit as committing
 from container_runtime.engine.files.commit import Wish
+from container_runtime.engine.files.session import kept
 from container_runtime.engine.files.transfer import in_thread
 from container_runtime.errors import InvalidParameter
 
@@ -78,7 +79,8 @@ async def changes(request: Request) -> None:
     """GET /containers/{id}/changes; where there are none it is null, as Docker has it."""
     engine, one = request.engine, request.engine.find(request.parameters["id"])
     chosen = different.parts(engine, one)
-    found = await in_thread(lambda: different.compare(chosen))
+    with kept(one):
+        found = await in_thread(lambda: different.compare(chosen))
     await request.answer(200, [{"Path": change.path, "Kind": change.kind} for change in found] or Null())
 
 

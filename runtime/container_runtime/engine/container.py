@@ -104,6 +104,11 @@ class Container:
         return logconfig.details(self.log_config, self.labels, environment, names)
 
     @functools.cached_property
+    def readers(self) -> set[asyncio.Future[None]]:
+        """Of each who reads its files on the disk, done when he has (``files.session.kept``)."""
+        return set()
+
+    @functools.cached_property
     def checkpoints(self) -> dict[str, dict[str, tuple[str, ...]]]:
         """By name, what ``bases`` is after a return to it."""
         return {}

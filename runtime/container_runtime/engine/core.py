@@ -109,6 +109,8 @@ class Engine:
 
         async def delete() -> None:
             async with container.lock:
+                if container.readers:
+                    await asyncio.wait(container.readers)
                 await asyncio.to_thread(_delete, self.run.layers / container.id, container.directory)
 
         self.behind(delete())

@@ -6,12 +6,13 @@ import asyncio
 import errno
 import marshal
 import os
+import re
 import signal
 import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from container_runtime.errors import EngineError, NotFound, StartError, Unavailable
+from container_runtime.errors import Conflict, EngineError, NotFound, StartError, Unavailable
 from container_runtime.launcher.spawn import spawn
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from container_runtime.state.rundir import RunDirectory
 
 _MESSAGE_LIMIT = 1 << 20  # launcher.main.MESSAGE_LIMIT
+
+_NAMESPACE = re.compile(r"/proc/[0-9]+/ns/[a-z]+")
 
 Stdio = tuple[int, int, int]
 
@@ -217,9 +220,11 @@ class Launcher:
             self._waiting.pop(key, None)
         if "error" in answer:
             step, path, number, *words = answer["error"]
-            if number == errno.ESRCH and step in {"exec", "freeze", "update"}:
+            if number == errno.ESRCH and message["do"] in {"exec", "freeze", "update"}:
                 identity = str(message.get("container") or message.get("target") or path)
                 raise NotFound(f"Container {identity[:12]} is not running")
+            if number in {errno.ENOENT, errno.ESRCH} and _NAMESPACE.fullmatch(path):
+                raise Conflict("cannot join namespaces of a non running container: it has just ended")
             raise _error_of(step, path, number, *words)
         return answer
 

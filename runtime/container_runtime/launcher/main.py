@@ -26,7 +26,7 @@ from container_runtime.launcher import bounds, control, operations, outside
 from container_runtime.launcher import child as children
 from container_runtime.launcher import entry as entries
 from container_runtime.launcher.fuse import Servers
-from container_runtime.launcher.process import Process
+from container_runtime.launcher.process import Process, has_ended
 from container_runtime.launcher.spare import Kind, Nursery
 
 TYPE_CHECKING = False
@@ -263,20 +263,24 @@ class Launcher:
         pids: int | str = "",
     ) -> None:
         """``pids``: the pid namespace to be born in, as a pidfd or a path, where it is neither new nor ours."""
+        owner = container or str(pids)
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         into = group.open()
         try:
             pid, pidfd = self._clone_in(pids, flags, into) if pids else sys.clone3(flags, into)
             if pid == 0:
                 entries.run(write_end, first, steps, child, process)
-        except OSError:
+        except OSError as error:
             os.close(read_end)
+            # The kernel says ENOMEM of a pid namespace whose first process has died (kernel/pid.c, alloc_pid).
+            if owner and has_ended(self.processes, owner):
+                raise ProcessLookupError(errno.ESRCH, "the container is not running", owner) from error
             raise
         finally:
             os.close(write_end)
             if into is not None:
                 os.close(into)
-        self._watch(Process(identity, (pid, pidfd), read_end, group, container))
+        self._watch(Process(identity, (pid, pidfd), read_end, group, container, owner))
 
     def _clone_in(self, pids: int | str, flags: int, into: int | None) -> tuple[int, int]:
         """Only children enter a pid namespace that setns(2) chose, so it is set around the clone and set back."""
@@ -347,8 +351,11 @@ class Launcher:
         if process.started:
             return
         step, path, number = (process.error.decode("utf-8", "surrogateescape").split("\0") + ["", ""])[:3]
-        # Without a report it was killed before it could write one: by its memory limit, as a rule.
-        self.send({"id": process.identity, "error": [step or "start", path, int(number or errno.ENOMEM)]})
+        if not number:
+            # It was killed before it could write a report: by the end of its container, else by its memory limit.
+            ended = process.owner and has_ended(self.processes, process.owner)
+            path, number = (process.owner, errno.ESRCH) if ended else (path, errno.ENOMEM)
+        self.send({"id": process.identity, "error": [step or "start", path, int(number)]})
 
     def _reap_orphans(self) -> None:
         """Children that we did not start: of containers in our own pid namespace, whose parents have gone."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+
 from container_runtime.kernel import syscalls as sys
 
 TYPE_CHECKING = False
@@ -20,6 +22,7 @@ class Process:
         "host_pid",
         "identity",
         "killed",
+        "owner",
         "pid",
         "pidfd",
         "report",
@@ -27,16 +30,31 @@ class Process:
         "started",
     )
 
-    def __init__(self, identity: str, pids: tuple[int, int], report: int, group: Group, container: str) -> None:
-        """``pids``: the pid as the launcher sees it, and the pidfd."""
+    def __init__(
+        self, identity: str, pids: tuple[int, int], report: int, group: Group, container: str, owner: str = ""
+    ) -> None:
+        """``pids``: the pid as the launcher sees it, and the pidfd. ``owner``: see ``has_ended``; empty for itself."""
         self.identity = identity
         self.pid, self.pidfd = pids
         self.report = report
         self.group = group
         self.container = container  # the id of the container that an exec runs in; empty for a container itself
+        self.owner = owner
         self.error = b""
         self.host_pid = sys.pid_of(self.pidfd)
         self.started = False
         self.frozen = ""  # the file that thaws its group, while it is paused
         self.killed = False  # SIGKILL is on its way: a process of the v1 freezer that is frozen then does not die
         self.shared = False  # whether it has no pid namespace of its own, so that its children may outlive it
+
+
+def has_ended(processes: dict[str, Process], owner: str) -> bool:
+    """Whether a container has, given by its id or by the path of its pid namespace: whatever is in that is killed."""
+    found = processes.get(owner)
+    if found is None:
+        found = next((one for one in processes.values() if owner == f"/proc/{one.host_pid}/ns/pid"), None)
+    if found is None:
+        return True
+    poll = select.poll()
+    poll.register(found.pidfd, select.POLLIN)
+    return bool(poll.poll(0))

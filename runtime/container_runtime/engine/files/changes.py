@@ -7,6 +7,7 @@ in Docker it belongs to a layer below.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
@@ -28,6 +29,8 @@ MODIFIED, ADDED, DELETED = 0, 1, 2
 _OWN_FILES = frozenset({"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"})
 _OWN_DIRECTORIES = frozenset({"/proc", "/sys", "/dev"})
 _RESOLVE = syscalls.RESOLVE_BENEATH | syscalls.RESOLVE_NO_SYMLINKS | syscalls.RESOLVE_NO_MAGICLINKS
+_CHANGED = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP))
+"""What is said of a path that was a directory a moment ago, and is none any more: the container runs."""
 _BOTH, _ABOVE, _BELOW = "both", "above", "below"
 _MARK, _OPAQUE_MARK = ".wh.", ".wh..wh..opq"  # fuse-overlayfs(1), where it may make no device nodes or attributes
 _CAPABILITY = "security.capability"
@@ -145,7 +148,12 @@ class _Comparison:
 
     def _enter(self, path: str, *, merged: bool) -> None:
         """Have what is in a directory looked at; where it hides the lower one, what is only there has been deleted."""
-        descriptor = self._open(path or ".", os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            descriptor = self._open(path or ".", os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            if path and error.errno in _CHANGED:
+                return
+            raise
         try:
             names = {*os.listdir(descriptor)}  # noqa: PTH208  a descriptor
         finally:

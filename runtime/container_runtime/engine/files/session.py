@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 from container_runtime.engine.files import view
@@ -14,18 +14,30 @@ from container_runtime.engine.storage import mounting
 from container_runtime.errors import Conflict, EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Generator
 
     from container_runtime.engine.container import Container
     from container_runtime.engine.core import Engine
     from container_runtime.engine.files.view import View
 
 
+@contextmanager
+def kept(container: Container) -> Generator[None]:
+    """What it has on the disk stays there until the block has ended, also if it is removed meanwhile."""
+    reader: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    container.readers.add(reader)
+    try:
+        yield
+    finally:
+        container.readers.remove(reader)
+        reader.set_result(None)
+
+
 @asynccontextmanager
 async def opened(engine: Engine, container: Container, *, bare: bool = False) -> AsyncGenerator[View]:
     """The files of ``container``; ``bare``: its root filesystem without what is mounted in it.
 
-    One that does not run is not started, nor removed from the disk, before the block has ended.
+    One that does not run is not started before the block has ended, and none is removed from the disk.
 
     Raises:
         Conflict: it is being removed.
@@ -34,6 +46,7 @@ async def opened(engine: Engine, container: Container, *, bare: bool = False) ->
     """
     engine.admit()
     async with AsyncExitStack() as stack:
+        stack.enter_context(kept(container))
         found = await _running(engine, container, bare=bare)
         if found is None:
             await stack.enter_async_context(container.lock)

@@ -198,6 +198,8 @@ async def _launch(engine: Engine, one: Exec, body: dict[str, Any]) -> stdio.Ends
         forget_later(engine, one)
         if isinstance(error, StartError):
             raise StartError(f"{_FAILED}: {error}: unknown", error.exit_code) from None
+        if isinstance(error, NotFound):  # it has just ended
+            raise Conflict(f"container {one.container.id} is not running") from None
         if isinstance(error, OSError):
             raise EngineError(f"{_FAILED}: {error.strerror}") from None
         raise

@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from container_runtime.engine.files.changes import ADDED, DELETED, MODIFIED, Part, compare
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -121,3 +118,18 @@ def test_marks_of_fuse_overlayfs(part: Part) -> None:
         "/etc/new": ADDED,
         "/etc/passwd": DELETED,
     }
+
+
+def test_what_a_running_container_removes_meanwhile_is_left_out(part: Part, monkeypatch: pytest.MonkeyPatch) -> None:
+    (part.upper / "gone").mkdir()
+    (part.upper / "stays").mkdir()
+    fstat = os.fstat
+
+    def look(descriptor: int) -> os.stat_result:
+        status = fstat(descriptor)
+        if (part.upper / "gone").exists() and Path(f"/proc/self/fd/{descriptor}").readlink().name == "gone":
+            (part.upper / "gone").rmdir()
+        return status
+
+    monkeypatch.setattr(os, "fstat", look)
+    assert found(part) == {"/gone": ADDED, "/stays": ADDED}
