@@ -134,13 +134,18 @@ def ours(directory: Path, archive: Path, user: User | None = None) -> Generator[
         yield engine
 
 
+def listener(url: str) -> int:
+    """The pid of the process that listens at a unix socket's address."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.connect(url.removeprefix("unix://"))
+        # struct ucred of unix(7): pid, uid, gid
+        return struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+
+
 @contextlib.contextmanager
 def docker(url: str, archive: Path) -> Generator[Engine]:
     """The Docker Engine at a unix socket."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.connect(url.removeprefix("unix://"))
-        # struct ucred of unix(7): pid, uid, gid of the process that listens
-        pid = struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+    pid = listener(url)
     with Client(url) as client:
         version = client.system.version().get("Version", "")
     with _prepared(f"Docker {version.partition('+')[0]}", url, pid, archive) as engine:

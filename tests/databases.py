@@ -78,7 +78,7 @@ def _trees(layer: Layer, *directories: str) -> None:
                 layer.file_of_host(str(path))
 
 
-def _archive(layer: Layer, path: Path) -> Path:
+def archive(layer: Layer, path: Path) -> Path:
     """Of several entries of a name the last: Docker refuses to import others."""
     with tarfile.open(fileobj=io.BytesIO(layer.bytes())) as given, tarfile.open(path, "w") as made:
         last = {member.name: member for member in given}
@@ -88,9 +88,14 @@ def _archive(layer: Layer, path: Path) -> Path:
     return path
 
 
+def postgres_home() -> Path:
+    """Where the newest PostgreSQL that is installed has its programs."""
+    return max(Path("/usr/lib/postgresql").iterdir(), key=lambda path: int(path.name))
+
+
 def postgres(directory: Path) -> Database:
     """PostgreSQL of the newest version that is installed; stopped by SIGINT, as the official image is."""
-    home = max(Path("/usr/lib/postgresql").iterdir(), key=lambda path: int(path.name))
+    home = postgres_home()
     layer = _base("postgres", "/var/lib/postgresql/data")
     layer.directory("var/run/postgresql", uid=999, gid=999, mode=0o755)
     names = ("initdb", "pg_ctl", "postgres", "psql")
@@ -107,7 +112,7 @@ def postgres(directory: Path) -> Database:
     layer.file_of_host("/usr/share/zoneinfo/Etc/UTC")
     changes = _instructions("postgres", "/var/lib/postgresql/data", 5432, "postgres", "STOPSIGNAL SIGINT")
     changes += [f"ENV PATH={home}/bin:/bin", "ENV PGDATA=/var/lib/postgresql/data"]
-    return Database(_archive(layer, directory / "postgres.tar"), changes)
+    return Database(archive(layer, directory / "postgres.tar"), changes)
 
 
 def mariadb(directory: Path) -> Database:
@@ -120,7 +125,7 @@ def mariadb(directory: Path) -> Database:
     _libraries(layer, programs)
     _trees(layer, "/usr/share/mysql", "/usr/share/mariadb")
     changes = _instructions("mysql", "/var/lib/mysql", 3306, "mariadbd", "ENV PATH=/usr/bin:/usr/sbin:/bin")
-    return Database(_archive(layer, directory / "mariadb.tar"), changes)
+    return Database(archive(layer, directory / "mariadb.tar"), changes)
 
 
 def redis(directory: Path) -> Database:
@@ -130,4 +135,4 @@ def redis(directory: Path) -> Database:
         layer.program(shutil.which(name) or f"/usr/bin/{name}")
     changes = _instructions("redis", "/data", 6379, "redis-server", "WORKDIR /data", "ENV PATH=/usr/bin:/bin")
     changes[4] = 'CMD ["redis-server", "--protected-mode", "no", "--save", "3600 1"]'
-    return Database(_archive(layer, directory / "redis.tar"), changes)
+    return Database(archive(layer, directory / "redis.tar"), changes)

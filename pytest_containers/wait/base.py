@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 FIRST_INTERVAL = 0.001
 LAST_INTERVAL = 0.05
 """Seconds between two tries: most services are ready within milliseconds, the slow ones need not be asked often."""
+GROWTH = 1.25
+"""From one interval to the next: what is ready just after a try is seen when that much of the time is over again."""
 
 
 class Target(Protocol):
@@ -203,7 +205,7 @@ def _loop(probe: Probe, waiting: int, end: float) -> bool:
                 return True
             raise Ended
         if not ready:
-            interval = min(interval * 2, LAST_INTERVAL)
+            interval = min(interval * GROWTH, LAST_INTERVAL)
     return False
 
 
