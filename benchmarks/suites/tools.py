@@ -66,11 +66,13 @@ class Result:
     tests: int
     wall: float
     phases: Mapping[str, Sequence[float]]
+    bare: float
+    """Seconds of a run that only collects the tests: pytest's own, and all imports."""
 
     @property
     def overhead(self) -> float:
-        """Seconds a test that are not the test's own: start of pytest and engine, set-up, teardown, end."""
-        return (self.wall - sum(self.phases["call"])) / self.tests
+        """Seconds a test that are for containers: start of an engine, set-up, teardown, end of all."""
+        return (self.wall - self.bare - sum(self.phases["call"])) / self.tests
 
     @property
     def fixtures(self) -> float:
@@ -91,34 +93,41 @@ def install() -> None:
         made.rename(SITE)
 
 
-def run(tool: Tool, suite: str, tests: int, docker: str) -> Result:
-    """Run a suite in a pytest of its own; ``docker``: the address of the peers' engine.
+def run(tool: Tool, suite: str, tests: int, docker: str, *, bare: bool = True) -> Result:
+    """Run a suite in a pytest of its own; ``docker``: the address of the peers' engine; without ``bare`` not that.
 
     Raises:
         RuntimeError: a test failed; with pytest's output.
     """
+    collecting = _pytest(tool, suite, tests, docker, "--collect-only")[0] if bare else 0.0
+    wall, reports = _pytest(tool, suite, tests, docker)
+    phases = {phase: [spent for when, spent in reports if when == phase] for phase in ("setup", "call", "teardown")}
+    return Result(tests, wall, phases, collecting)
+
+
+def _pytest(tool: Tool, suite: str, tests: int, docker: str, *options: str) -> tuple[float, list[tuple[str, float]]]:
+    """Seconds in all, and of each phase of each test."""
     environment = {
         **os.environ,
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "runtime", SITE))),
         "DOCKER_HOST": docker,
         "TESTCONTAINERS_RYUK_DISABLED": "true",
-        "TC_POOLING_INTERVAL": "0.1",  # a second by default: who minds the time sets it
+        "TC_POOLING_INTERVAL": "0.1",  # a second by default: who minds the time sets it,
+        "TC_MAX_TRIES": "1200",  # and leaves its limit at 120 s
     }
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib",
                "-c", os.devnull, "--rootdir", str(HERE), *tool.options, "--tests", str(tests),
-               str(HERE / suite / tool.file)]  # fmt: skip
+               str(HERE / suite / tool.file), *options]  # fmt: skip
     if tool.docker:  # what it publishes is published in the network namespace of that engine
         command = ["nsenter", "-t", str(engines.listener(docker)), "-n", *command]
-    with tempfile.TemporaryDirectory() as name:
-        record = Path(name) / "record"
+    with tempfile.NamedTemporaryFile() as record:
         begin = time.perf_counter()
         done = subprocess.run(
-            command, env={**environment, "SUITES_RECORD": str(record)}, capture_output=True, text=True, check=False
+            command, env={**environment, "SUITES_RECORD": record.name}, capture_output=True, text=True, check=False
         )
         wall = time.perf_counter() - begin
-        reports = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
-    if done.returncode or len(reports) != 3 * tests:
+        reports = [(when, spent) for when, spent in map(json.loads, record)]
+    if done.returncode:
         raise RuntimeError(f"{suite} with {tool.name}:\n{done.stdout[-8000:]}{done.stderr[-2000:]}")
-    phases = {phase: [spent for when, _, spent in reports if when == phase] for phase in ("setup", "call", "teardown")}
-    return Result(tests, wall, phases)
+    return wall, reports

@@ -36,8 +36,10 @@ def test_all_pass_with_each_tool(docker_28: Path, tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("PYTEST_CONTAINERS_DATA", str(tmp_path / "data"))
     runs = list(itertools.product([tool for tool in TOOLS if tool.docker or tool == OURS], SUITES))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = list(pool.map(lambda one: run(*one, TESTS, docker), runs))
-    assert [result.tests for result in results] == [TESTS] * len(runs)
+        results = list(pool.map(lambda one: run(*one, TESTS, docker, bare=False), runs))
+    assert {(phase, len(spent)) for result in results for phase, spent in result.phases.items()} == {
+        (phase, TESTS) for phase in ("setup", "call", "teardown")
+    }
     with Client(docker) as client:  # what the tools leave is told here: it goes with that engine
         assert client.containers.list(all=True) == []
         for name in archives:
