@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pytest_containers.client import Client
@@ -13,7 +14,7 @@ from pytest_containers.errors import ContainerError, NoSnapshot, translated
 from pytest_containers.handle import Container
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pytest_containers.budget import Budget
     from pytest_containers.client.request_types import ContainerBody
@@ -80,6 +81,7 @@ class Engine:
         """Whether it goes on without us, with the containers that are kept."""
         self.budget: Budget | None = None
         """What all processes of the run may have together."""
+        self._end_by: float | None = None
         self._client: Client | None = None
         self._can: Mapping[str, Any] | None = None
         self._failure: str | None = None
@@ -136,6 +138,16 @@ class Engine:
             self._client.close()
         if self.budget is not None:
             self.budget.close()
+
+    # -- an end that is in a hurry
+
+    def hurry(self, seconds: float) -> None:
+        """The run is interrupted: what ends from now on has so many seconds for that, all together."""
+        self._end_by = time.monotonic() + seconds
+
+    def patience(self, seconds: float) -> float:
+        """``seconds``, or what is left of them where the run is interrupted."""
+        return seconds if self._end_by is None else min(seconds, max(0.0, self._end_by - time.monotonic()))
 
     # -- containers
 
@@ -214,9 +226,18 @@ class Engine:
         return dataclasses.replace(spec, limits=dataclasses.replace(limits, **dict.fromkeys(dropped)))
 
     def run_container(
-        self, spec: ContainerSpec, *, node: object, name: str = "", snapshot: str | None = None
+        self,
+        spec: ContainerSpec,
+        *,
+        node: object,
+        name: str = "",
+        snapshot: str | None = None,
+        created: Callable[[Container], None] | None = None,
     ) -> Container:
-        """Create a container, start it, and return when it is ready; one that fails is removed."""
+        """Create a container, start it, and return when it is ready; one that fails is removed.
+
+        ``created`` is called with it before it is started, each time that it is tried.
+        """
         __tracebackhide__ = True
         if spec.snapshot:
             from pytest_containers.snapshots import making
@@ -226,6 +247,8 @@ class Engine:
         while True:
             container = self.create(spec, node=node, name=name, snapshot=snapshot)
             try:
+                if created:
+                    created(container)
                 container.start()
             except BaseException as error:
                 last = not isinstance(error, ContainerError) or attempt >= spec.start_attempts
@@ -236,7 +259,9 @@ class Engine:
             else:
                 return container
 
-    def begin_container(self, spec: ContainerSpec, *, node: object, name: str) -> Container | None:
+    def begin_container(
+        self, spec: ContainerSpec, *, node: object, name: str, created: Callable[[Container], None]
+    ) -> Container | None:
         """Create a container and start it, and do not wait; None where its snapshot has to be made first."""
         snapshot = None
         if spec.snapshot:
@@ -251,6 +276,7 @@ class Engine:
         except NoSnapshot:
             return None
         try:
+            created(container)
             container.begin()
         except BaseException:
             self.remove(container, failed=True)
@@ -312,7 +338,9 @@ class Engine:
         """Pull those images that are not there, at the same time; returns what failed and why."""
         failures: dict[str, str] = {}
         threads = [
-            threading.Thread(target=self._pull_one, args=(image, failures), name=f"pull {image}") for image in images
+            # Not awaited at the interpreter's end: Ctrl-C during a pull ends the run.
+            threading.Thread(target=self._pull_one, args=(image, failures), name=f"pull {image}", daemon=True)
+            for image in images
         ]
         for thread in threads:
             thread.start()

@@ -100,20 +100,11 @@ class Containers:
 
         Where one fails, the others are removed, and the first failure is raised.
         """
-        from concurrent.futures import ThreadPoolExecutor
+        from pytest_containers.starting import together
 
         __tracebackhide__ = True
-        engine, wanted = self._engine(), [self._limited(spec) for spec in specs]
-        with ThreadPoolExecutor(max(1, len(wanted)), thread_name_prefix="start") as pool:
-            starts = [pool.submit(engine.run_container, spec, node=self._node) for spec in wanted]
-        started = [one.result() for one in starts if one.exception() is None]
+        started = together(self._engine(), [self._limited(spec) for spec in specs], self._node)
         self._made += started
-        failed = next((error for one in starts if (error := one.exception()) is not None), None)
-        if failed is not None:
-            for container in started:
-                self._made.remove(container)
-                engine.remove(container)
-            raise failed
         return started
 
     def create(self, image: str, command: Command | None = None, **options: Unpack[Options]) -> Container:

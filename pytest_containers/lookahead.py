@@ -7,7 +7,6 @@ in a thread and handed over, not awaited, in the set-up that needs them: there t
 
 from __future__ import annotations
 
-import threading
 from contextlib import suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -17,6 +16,7 @@ import pytest
 from pytest_containers.errors import ContainerError
 from pytest_containers.markers import limits_of
 from pytest_containers.session import engine_of, setting, with_marker
+from pytest_containers.starting import END_LIMIT, Start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,45 +28,23 @@ if TYPE_CHECKING:
 AHEAD = "__pytest_containers_ahead__"
 """An attribute of the functions of fixtures: the definition, from the values of other fixtures and a parameter."""
 _LOOKAHEAD = pytest.StashKey["LookAhead"]()
+LAST_LIMIT = 1.0
+"""Seconds that a start may take at the end of the run, which ends a pull."""
 _NODES = {"class": pytest.Class, "module": pytest.Module, "package": pytest.Package}
-_END_LIMIT = 30.0
-"""Seconds that a start may take which nobody waits for any more."""
 
 
 class _Missing(Exception):
     pass
 
 
-class _Start:
-    """One container that is being started."""
+class _Start(Start):
+    """One container that is being started, of a definition."""
 
     def __init__(self, engine: Engine, spec: ContainerSpec, node: pytest.Item, name: str) -> None:
         self.spec = spec
-        self._container: Container | None = None
-        self._error: ContainerError | None = None
-        self._thread = threading.Thread(target=self._run, args=(engine, node, name), name=f"next {name}", daemon=True)
-        self._thread.start()
-
-    def _run(self, engine: Engine, node: pytest.Item, name: str) -> None:
-        try:
-            self._container = engine.begin_container(self.spec, node=node, name=name)
-        except ContainerError as error:
-            self._error = error
-
-    def result(self) -> Container | None:
-        """The container, started; None where there was nothing to start it from. ContainerError: it failed."""
-        __tracebackhide__ = True
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        return self._container
-
-    def drop(self, engine: Engine) -> None:
-        """Nobody needs it."""
-        self._thread.join(_END_LIMIT)
-        if self._container is not None:
-            with suppress(ContainerError):
-                engine.remove(self._container)
+        super().__init__(
+            engine, f"next {name}", lambda created: engine.begin_container(spec, node=node, name=name, created=created)
+        )
 
 
 class LookAhead:
@@ -98,13 +76,13 @@ class LookAhead:
         if start is None or start.spec == spec:
             return start
         self._unsteady.add(name)
-        start.drop(engine_of(self._config))
+        start.drop()
         return None
 
     def drop(self, item: pytest.Item | None = None) -> None:
         """Remove what a test that is over did not take; without one, everything."""
         for key in [key for key in self._starts if item is None or key[0] is item]:
-            self._starts.pop(key).drop(engine_of(self._config))
+            self._starts.pop(key).drop(END_LIMIT if item else LAST_LIMIT)
 
 
 def of(config: pytest.Config) -> LookAhead | None:

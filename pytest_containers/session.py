@@ -90,9 +90,11 @@ def engine_of(config: pytest.Config) -> Engine:
 
 
 def _located(config: pytest.Config) -> Engine | str:
+    from pytest_containers import interrupts
     from pytest_containers.locate import locate
 
     place = place_of(config)
+    interrupts.register(config)
     try:
         engine = locate(
             setting(config, "engine"),
@@ -155,6 +157,13 @@ def begin(config: pytest.Config) -> None:
 
 def close(config: pytest.Config) -> None:
     """End what the run has."""
+    from pytest_containers import interrupts
+
+    with interrupts.end(config):
+        _close(config)
+
+
+def _close(config: pytest.Config) -> None:
     from sys import modules
 
     if PLACE in config.stash and not hasattr(config, "workerinput"):

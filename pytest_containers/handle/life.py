@@ -15,6 +15,8 @@ from pytest_containers.handle.readiness import Readiness
 if TYPE_CHECKING:
     from pytest_containers.files import Content
 
+DOCKERS_PATIENCE = 10.0
+"""Seconds before a container that is asked to end is killed (Docker's API, POST /containers/{id}/stop)."""
 NOT_MODIFIED = 304  # Docker's answer where there was nothing to do
 
 
@@ -94,7 +96,15 @@ class Life(Readiness):
     def stop(self, timeout: int | None = None) -> None:
         """Ask it to end (SIGTERM, or its image's signal), and kill it after ``timeout`` seconds (10)."""
         __tracebackhide__ = True
-        self._change("stop", timeout)
+        self._change("stop", self._time_to_end(timeout))
+
+    def _time_to_end(self, seconds: float | None) -> int | None:
+        """Whole seconds that it gets to end by itself (None: the engine's 10), less where the run is interrupted."""
+        wanted = DOCKERS_PATIENCE if seconds is None else seconds
+        left = self._engine.patience(wanted)
+        if left < wanted:
+            return round(left)
+        return None if seconds is None else math.ceil(seconds)
 
     def kill(self, signal: str | int = "SIGKILL") -> None:
         """Send a signal to its first process."""
@@ -139,7 +149,7 @@ class Life(Readiness):
             if self._started and self._spec.before_stop and self.status == "running":
                 self._spec.before_stop(self)
             if self._started and self._spec.stop_timeout is not None:
-                self.stop(math.ceil(self._spec.stop_timeout))
+                self._change("stop", self._time_to_end(self._spec.stop_timeout))
         finally:
             self.remove()
 

@@ -1,0 +1,217 @@
+"""Ctrl-C in a real terminal, and other ends before the end: soon, with clear words, and nothing is left."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from typing import TYPE_CHECKING
+
+import pexpect
+import pytest
+
+from pytest_containers.embedded import runtime_home
+from tests.plugin.conftest import HANG_LIMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Terminal = Callable[..., pexpect.spawn[str]]
+
+STUBBORN = '["sh", "-c", "trap : TERM; while :; do sleep 1000; done"]'
+# A registry that takes connections and never answers.
+SILENT = """
+    import os, signal, socket, time
+    import pytest
+    from pytest_containers import ContainerSpec, container, wait
+    listener = socket.create_server(("127.0.0.1", 0))
+    silent = f"127.0.0.1:{listener.getsockname()[1]}/a/b:1"
+    def now(): os.write(tty, b"NOW\\n")
+    tty = os.open("/dev/tty", os.O_RDWR)
+"""
+
+
+@pytest.fixture
+def terminal(pytester: pytest.Pytester) -> Iterator[Terminal]:
+    """Run a project's tests in a terminal; returns when they have said NOW."""
+    started: list[pexpect.spawn[str]] = []
+
+    def run(text: str, *arguments: str) -> pexpect.spawn[str]:
+        pytester.makepyfile(test_it=text)
+        words = ["-P", "-m", "pytest", "--color=no", "-p", "no:cacheprovider", *arguments]
+        child = pexpect.spawn(sys.executable, words, cwd=pytester.path, timeout=HANG_LIMIT, encoding="utf-8")
+        started.append(child)
+        child.expect("NOW")
+        return child
+
+    yield run
+    for child in started:
+        child.close(force=True)
+
+
+def directories(child: pexpect.spawn[str]) -> list[Path]:
+    return list(runtime_home().glob(f"run-{child.pid}-*"))
+
+
+def end(child: pexpect.spawn[str]) -> str:
+    """What it still writes until it ends."""
+    child.expect(pexpect.EOF)
+    child.wait()
+    assert not directories(child)
+    return str(child.before)
+
+
+def line_of(text: str) -> int:
+    return next(number for number, line in enumerate(text.split("\n")) if "# here" in line)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(
+            f"""
+    boxes = [container("host", {STUBBORN}, stop_timeout=1000) for _ in range(3)]
+    one, two, three = boxes
+    def test_it(one, two, three):
+        now()
+        time.sleep(1000)  # here
+    """,
+            id="containers that do not want to end",
+        ),
+        pytest.param(
+            """
+    def test_it(containers):
+        never = ContainerSpec("host", "sleep 1000", wait=wait.callable(lambda box: now()))
+        containers.start_all(never, never)  # here
+    """,
+            id="several starts",
+        ),
+        pytest.param(
+            """
+    box = container(silent)
+    def test_it(containers):
+        containers.run("host", "true")
+        listener.accept()  # the next test's pull has begun
+        now()
+        time.sleep(1000)  # here
+    def test_next(box): ...
+    """,
+            id="look-ahead",
+        ),
+        pytest.param(
+            """
+    def test_it(containers):
+        containers.run("host", "sleep 1000", wait=wait.callable(lambda box: now()), timeout=1000)  # here
+    """,
+            id="a wait",
+        ),
+    ],
+)
+def test_one_ctrl_c_ends_all(terminal: Terminal, text: str) -> None:
+    child = terminal(SILENT + text)
+    child.sendintr()
+    said = end(child)
+    assert f"test_it.py:{line_of(SILENT + text)}: KeyboardInterrupt" in said
+    assert "Traceback" not in said
+    assert child.exitstatus == pytest.ExitCode.INTERRUPTED
+
+
+def test_two_more_do_not_wait_for_fixtures(terminal: Terminal) -> None:
+    text = f"""
+    box = container("host", {STUBBORN}, stop_timeout=1000)
+    @pytest.fixture
+    def slow(box):
+        yield
+        now()
+        time.sleep(1000)
+    def test_it(slow):
+        now()
+        time.sleep(1000)  # here
+    """
+    child = terminal(SILENT + text)
+    child.sendintr()
+    child.expect("NOW")
+    child.sendintr()
+    child.sendintr()
+    said = end(child)
+    assert "containers: interrupted again: no more fixtures are torn down, and all containers are killed" in said
+    assert f"test_it.py:{line_of(SILENT + text)}: KeyboardInterrupt" in said
+    assert "Traceback" not in said
+    assert child.exitstatus == pytest.ExitCode.INTERRUPTED
+
+
+def test_three_at_once(terminal: Terminal) -> None:
+    text = f"""
+    box = container("host", {STUBBORN}, stop_timeout=1000)
+    def test_it(box):
+        now()
+        time.sleep(1000)
+    """
+    child = terminal(SILENT + text)
+    for _ in range(3):
+        child.sendintr()
+    assert "Traceback" not in end(child)
+
+
+def test_a_process_that_handles_ctrl_c_itself(terminal: Terminal) -> None:
+    text = """
+    def test_it(containers):
+        containers.run("host", "true")
+        for _ in range(3):
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        now()
+    """
+    assert "1 passed" in end(terminal(SILENT + text))
+
+
+def test_workers(terminal: Terminal) -> None:
+    pytest.importorskip("xdist")
+    text = f"""
+    box = container("host", {STUBBORN}, stop_timeout=1000)
+    both = container("host", {STUBBORN}, stop_timeout=1000, shared=True)
+    def test_it(box, both):
+        now()
+        time.sleep(1000)
+    """
+    child = terminal(SILENT + text, "-n", "1")
+    child.sendintr()
+    assert "INTERNALERROR" not in end(child)
+
+
+def engine_of(child: pexpect.spawn[str]) -> int:
+    """The engine of its run, as a descriptor that can be read when it has ended."""
+    (directory,) = directories(child)
+    return os.pidfd_open(int((directory / "engine.pid").read_text()))
+
+
+def test_terminal_that_is_closed(terminal: Terminal) -> None:
+    text = """
+    def test_it(containers):
+        containers.run("host", "sleep 1000")
+        now()
+        time.sleep(1000)
+    """
+    child = terminal(SILENT + text)
+    engine = engine_of(child)
+    child.close()  # the kernel tells all that are in it
+    assert select.select([engine], [], [], HANG_LIMIT)[0]
+    os.close(engine)
+
+
+@pytest.mark.parametrize("method", ["signal", "thread"])
+def test_time_limits_of_pytest_timeout(terminal: Terminal, method: str) -> None:
+    pytest.importorskip("pytest_timeout")
+    text = f"""
+    box = container("host", {STUBBORN}, stop_timeout=0.1)
+    @pytest.mark.timeout(0.5, method={method!r}, func_only=True)
+    def test_it(box, containers):
+        now()
+        containers.start_all(ContainerSpec("host", "sleep 1000", wait=wait.port(9)))
+    """
+    child = terminal(SILENT + text)
+    engine = engine_of(child)
+    child.expect("1 failed" if method == "signal" else "Timeout")
+    assert select.select([engine], [], [], HANG_LIMIT)[0]  # "thread" ends pytest by os._exit
+    os.close(engine)
