@@ -58,6 +58,7 @@ def test_a_named_volume_lives_on(docker):
 
 def test_files_stay_over_restarts_and_are_shared(docker):
     one = docker.ok("run", "-d", "-v", "shared:/s", "host", "sh", "-c", "echo x >> /s/file; exec sleep 1000")
+    docker.ok("exec", one, "sh", "-c", "until test -s /s/file; do :; done")
     docker.ok("restart", "-t", "0", one)
     other = docker.ok("run", "-d", "--volumes-from", f"{one}:ro", "host", "sleep", "1000")
     docker.ok("exec", one, "sh", "-c", "until test $(wc -l < /s/file) = 2; do :; done")
