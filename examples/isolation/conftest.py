@@ -4,6 +4,8 @@ import os
 import venv
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).parent
 VERSIONS = {
     "1": "def table(rows): return '\\n'.join(' '.join(row) for row in rows)",
@@ -12,7 +14,7 @@ VERSIONS = {
 collect_ignore = [] if (HERE / "debian13.tar").exists() else ["test_debian.py"]
 
 
-def pytest_configure(config):
+def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or "PYTEST_IN_CONTAINER" in os.environ:
         return  # they are there already
     for version, text in VERSIONS.items():

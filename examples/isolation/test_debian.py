@@ -12,7 +12,7 @@ ARCHIVE = Path(__file__).with_name("debian13.tar")
 
 
 @pytest.mark.in_container(image={"here": "host", "debian13": str(ARCHIVE)})
-def test_grammar():
+def test_grammar() -> None:
     source = "def first[T](items: list[T]) -> T: return items[0]"
     if sys.version_info >= (3, 12):
         assert compile(source, "first", "exec")
@@ -22,6 +22,6 @@ def test_grammar():
 
 
 @pytest.mark.in_container(image=str(ARCHIVE))
-def test_it_is_debians():
+def test_it_is_debians() -> None:
     assert sys.version_info >= (3, 13)
     assert Path("/etc/debian_version").read_text().startswith("13")

@@ -2,11 +2,12 @@
 
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pytest_containers import ContainerSpec, container, network, wait
+from pytest_containers import ContainerSpec, Network, container, network, wait
 
 CONFIG = 'version: 0.1\nstorage: {{filesystem: {{rootdirectory: "{0}/data"}}}}\nhttp: {{addr: "127.0.0.1:0"}}\n'
 LISTENING = re.compile(rb"listening on ([0-9.:]+)")
@@ -15,27 +16,23 @@ backend = network(scope="session")
 
 
 @pytest.fixture(scope="session")
-def image(tmp_path_factory: pytest.TempPathFactory):
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A suite of yours would just say "redis:7"."""
     directory = tmp_path_factory.mktemp("registry")
     (directory / "config.yml").write_text(CONFIG.format(directory))
-    with (directory / "log").open("w") as log:
-        registry = subprocess.Popen(["docker-registry", "serve", directory / "config.yml"], stderr=subprocess.PIPE)
-        address = next(
-            found[1] for line in registry.stderr if (found := re.search(r"listening on (\S+:\d+)", str(line)))
-        )
-        drain = subprocess.Popen(["cat"], stdin=registry.stderr, stdout=log)
-        try:
-            subprocess.run([Path(__file__).with_name("fill"), address], check=True)
-            yield f"{address}/redis:7"
-        finally:
-            registry.terminate()
-            registry.wait()
-            drain.wait()
-            registry.stderr.close()
+    command = ["docker-registry", "serve", directory / "config.yml"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as registry:
+        assert registry.stderr
+        address = next(found[1].decode() for line in registry.stderr if (found := LISTENING.search(line)))
+        with subprocess.Popen(["cat"], stdin=registry.stderr, stdout=subprocess.DEVNULL):
+            try:
+                subprocess.run([Path(__file__).with_name("fill"), address], check=True)
+                yield f"{address}/redis:7"
+            finally:
+                registry.terminate()
 
 
 @container.define(scope="session")
-def redis(image, backend):
+def redis(image: str, backend: Network) -> ContainerSpec:
     """One server for all tests, known as "redis" in its network."""
-    return ContainerSpec(image, network=backend, aliases=["redis"], wait=wait.port(6379))
+    return ContainerSpec(image, network=backend, wait=wait.port(6379))

@@ -1,0 +1,30 @@
+"""A web application, its database and its cache, in a private network where they find each other by name."""
+
+from pathlib import Path
+
+from examples.machine import postgres, redis
+from pytest_containers import Container, ContainerSpec, Network, container, network, wait
+
+backend = network(scope="module")
+cache = container(redis, scope="module", network=backend)  # in a suite of yours: "redis:7"
+db = container(
+    postgres,  # "postgres:17"
+    scope="module",
+    network=backend,
+    env={"POSTGRES_PASSWORD": "secret"},
+    wait=wait.log("ready to accept connections", times=2) & wait.port(5432),
+    seed="CREATE TABLE item (name text); INSERT INTO item VALUES ('pen'), ('ink')",
+    snapshot=True,
+)
+
+
+@container.define(scope="module")
+def app(backend: Network, db: Container, cache: Container) -> ContainerSpec:
+    return ContainerSpec(
+        image="host",
+        command="python3 /app.py",
+        files={"/app.py": Path(__file__).with_name("app.py")},
+        network=backend,
+        env={"PGHOST": "db", "PGUSER": "postgres", "PGPASSWORD": "secret", "CACHE": cache.address(6379)},
+        wait=wait.http(port=8000),
+    )
