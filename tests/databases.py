@@ -98,7 +98,7 @@ def postgres(directory: Path) -> Database:
     home = postgres_home()
     layer = _base("postgres", "/var/lib/postgresql/data")
     layer.directory("var/run/postgresql", uid=999, gid=999, mode=0o755)
-    names = ("initdb", "pg_ctl", "postgres", "psql")
+    names = ("initdb", "pg_ctl", "postgres", "psql", "createdb", "dropdb")
     for name in names:
         layer.file_of_host(str(home / "bin" / name))
     _trees(layer, f"{home}/lib", f"/usr/share/postgresql/{home.name}")
