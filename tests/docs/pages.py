@@ -19,8 +19,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
-_SECTION = re.compile(r"^(?=##? )", re.M)
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_SECTION = re.compile(r"^(?=##? )", re.MULTILINE)
 _NAME = re.compile(r"(?:#|--) (?P<name>[\w/]+\.(?:py|sql|toml|ini))(?P<how>, which fails|, not run here: .+)?$")
 _NEEDS = re.compile(r"<!-- needs: ([\w-]+) -->")
 PRELUDE = "import os, pytest\nfrom pathlib import Path\nfrom pytest_containers import *\n"
@@ -91,8 +91,8 @@ def sections(page: Path) -> list[Section]:
     """The sections of a page that have blocks."""
     found: list[Section] = []
     files: dict[str, str] = {}
-    for text in _SECTION.split(_protected(page.read_text())):
-        text = text.replace("\0", "#")
+    for protected in _SECTION.split(_protected(page.read_text())):
+        text = protected.replace("\0", "#")
         title = text.partition("\n")[0].strip("# `")
         section = Section(page, re.sub(r"[^\w ]", "", title), _NEEDS.findall(text), blocks(text), dict(files))
         files |= {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import xml.etree.ElementTree as ElementTree
+import xml.etree.ElementTree as ET
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -55,7 +55,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, dict[st
     command = [sys.executable, "-m", "pytest", "--junit-xml=results.xml"]
     done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=HANG)
     found: dict[str, dict[str, str]] = defaultdict(dict)
-    for case in ElementTree.parse(home / "results.xml").iter("testcase"):
+    for case in ET.parse(home / "results.xml").iter("testcase"):
         place, _, module = (case.get("classname") or case.get("name") or "").partition(".")
         bad = next((child.get("message") or child.tag for child in case if child.tag in {"failure", "error"}), "")
         found[place][f"{module}::{case.get('name')}"] = bad
