@@ -124,6 +124,28 @@ def test_nobody_sends_in_the_name_of_another_network():
     assert with_manager(work)
 
 
+def test_the_gateway_keeps_its_hardware_address():
+    """Containers remember it: where a new neighbour changed it, what they send to the gateway would be lost for seconds."""
+
+    async def work(manager):
+        network = manager.create("growing")
+        listed = [await asyncio.to_thread(hardware_addresses, manager.backbone.namespace)]
+        for name in "ab":
+            add(manager, network, name)
+            listed.append(await asyncio.to_thread(hardware_addresses, manager.backbone.namespace))
+        return listed
+
+    before, *after = with_manager(work)
+    assert before
+    assert after == [before, before]
+
+
+def hardware_addresses(namespace):
+    command = ["nsenter", f"--net=/proc/{os.getpid()}/fd/{namespace}", "ip", "-o", "link", "show", "type", "bridge"]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return {line.split()[1]: line.partition("link/ether ")[2].split()[0] for line in output.splitlines()}
+
+
 def test_containers_of_a_chosen_subnet_reach_each_other():
     """Also where br_netfilter is loaded and shows packet rules what stays within a bridge."""
 

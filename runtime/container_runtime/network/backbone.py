@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from container_runtime.errors import EngineError, Forbidden, KernelError
 from container_runtime.kernel import namespaces, rtnetlink, userns
-from container_runtime.network.pools import Subnet, free_blocks
+from container_runtime.network.pools import Subnet, free_blocks, mac_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,7 +133,7 @@ class Backbone:
 
         What comes in by it is routed by a table of its own, in which nothing of other bridges is.
         """
-        self._inner.send(rtnetlink.bridge(name))
+        self._inner.send(rtnetlink.bridge(name, mac_of(subnet.address(1))))
         index = namespaces.inside(self.namespace, lambda: rtnetlink.index_of(name))
         table, gateway = 1000 + number, subnet.address(1)
         requests = [
