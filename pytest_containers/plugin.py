@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from pytest_containers import given
+
 if TYPE_CHECKING:
     from collections.abc import Generator
-
-    from pytest_containers.factory import Containers
 
 INSIDE = pytest.StashKey[bool]()
 """There in the configuration of the pytest that runs inside the container of a test (``pytest_containers.inside``)."""
@@ -91,7 +91,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Markers; and settings are looked at before anything runs."""
+    """Markers and fixtures; and settings are looked at before anything runs."""
+    config.pluginmanager.register(given, given.__name__)
     config.addinivalue_line(
         "markers",
         "container_limits(memory='64m', swap='0', cpus=0.5, cpu_shares=512, pids=50): "
@@ -168,11 +169,6 @@ def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
     return made
 
 
-_FACTORIES = frozenset(
-    ("containers", "class_containers", "module_containers", "package_containers", "session_containers")
-)
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A mark that names several images or interpreters makes a test of each."""
     mark = metafunc.definition.get_closest_marker("in_container")
@@ -186,7 +182,7 @@ def _needs_engine(item: pytest.Item) -> bool:
     marks = ("container_images", "in_container")
     if any(item.get_closest_marker(mark) for mark in marks):
         return True
-    if not _FACTORIES.isdisjoint(getattr(item, "fixturenames", ())):
+    if not given.NAMES.isdisjoint(getattr(item, "fixturenames", ())):
         return True
     info = getattr(item, "_fixtureinfo", None)
     definitions = info.name2fixturedefs.values() if info else ()
@@ -331,44 +327,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         modules["pytest_containers.session"].close(config)
 
 
-def _factory(request: pytest.FixtureRequest) -> Generator[Containers]:
-    from pytest_containers.factory import Containers
-
-    factory = Containers.of(request.node)
-    yield factory
-    factory.close()
-
-
 @pytest.fixture
 def _in_container_case(request: pytest.FixtureRequest) -> object:
     return request.param
-
-
-@pytest.fixture
-def containers(request: pytest.FixtureRequest) -> Generator[Containers]:
-    """Start containers from a test: ``containers.run("host", ["true"])``; they are removed after it."""
-    yield from _factory(request)
-
-
-@pytest.fixture(scope="class")
-def class_containers(request: pytest.FixtureRequest) -> Generator[Containers]:
-    """As ``containers``, for a class."""
-    yield from _factory(request)
-
-
-@pytest.fixture(scope="module")
-def module_containers(request: pytest.FixtureRequest) -> Generator[Containers]:
-    """As ``containers``, for a module."""
-    yield from _factory(request)
-
-
-@pytest.fixture(scope="package")
-def package_containers(request: pytest.FixtureRequest) -> Generator[Containers]:
-    """As ``containers``, for a package."""
-    yield from _factory(request)
-
-
-@pytest.fixture(scope="session")
-def session_containers(request: pytest.FixtureRequest) -> Generator[Containers]:
-    """As ``containers``, for the session."""
-    yield from _factory(request)

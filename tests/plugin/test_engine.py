@@ -226,3 +226,33 @@ def test_unreachable_engine_is_named(run: Run) -> None:
     result = run("--containers-engine=tcp://127.0.0.1:1", test_it="def test_it(containers): containers.run('host')")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines("E *ContainerError: the container engine cannot be used: no engine answers at tcp://*")
+
+
+def test_clients_in_tests_meet_the_same_engine(run: Run) -> None:
+    run(
+        test_it="""
+        import os
+        import subprocess
+        import sys
+
+        LIST = [sys.executable, "-m", "pytest_containers.cli.main", "ps", "-q", "--no-trunc"]
+
+        def test_found(containers, docker_host, container_engine):
+            assert os.environ["DOCKER_HOST"] == docker_host == container_engine
+            one = containers.run("host", "sleep 60")
+            assert subprocess.run(LIST, capture_output=True, text=True, check=True).stdout.split() == [one.id]
+
+        def test_only_during_the_test():
+            assert "DOCKER_HOST" not in os.environ
+        """
+    ).assert_outcomes(passed=2)
+
+
+def test_the_address_of_no_engine_is_a_failure(run: Run) -> None:
+    result = run(
+        "--containers-engine=unix:///nosuch/docker.sock",
+        test_it="def test_it(container_engine): ...",
+    )
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*the container engine cannot be used: */nosuch/docker.sock*"])
+    result.stdout.no_fnmatch_line("*given.py*")

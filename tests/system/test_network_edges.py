@@ -125,7 +125,7 @@ def test_nobody_sends_in_the_name_of_another_network():
 
 
 def test_the_gateway_keeps_its_hardware_address():
-    """Containers remember it: where a new neighbour changed it, what they send to the gateway would be lost for seconds."""
+    """Containers remember it: if a new neighbour changed it, what they send there would be lost for seconds."""
 
     async def work(manager):
         network = manager.create("growing")
