@@ -25,8 +25,8 @@ ONLY_ROOT = {
     "tests/system/test_layers.py": "mounts layers in the test's own process",
     "tests/system/test_images.py": "the same",
     "tests/system/test_registry_helper.py": "the same",
-    "tests/clients/test_testcontainers.py::test_pytest_docker_tools": "it takes the containers' own addresses, which are "
-    "inside a user's engine, as inside rootless Docker",
+    "tests/clients/test_testcontainers.py::test_pytest_docker_tools": "it takes containers' own addresses, "
+    "which are inside a user's engine, as inside rootless Docker",
     "tests/differential": "Docker 28.5 is run by root only",
     "tests/system/test_cgroup_v2.py": "unpacks Debian's archive",
 }
