@@ -7,7 +7,8 @@ import pytest
 from container_runtime.engine.pruning import Chosen
 from container_runtime.errors import InvalidParameter
 
-NOW = time.time_ns()
+HOUR = 3600 * 10**9
+NOW = time.time_ns() + 24 * HOUR  # not long ago, whenever in a long run the test has its turn
 HOUR = 3600 * 10**9
 
 
@@ -20,7 +21,7 @@ HOUR = 3600 * 10**9
         ('{"label!":["a"]}', NOW, {"a": "1"}, False),
         ('{"label!":["a=2"]}', NOW, {"a": "1"}, True),
         ('{"label!":["a","b"]}', NOW, {"a": "1"}, True),
-        ('{"until":["30m"]}', NOW - HOUR, {}, True),
+        ('{"until":["30m"]}', NOW - 48 * HOUR, {}, True),
         ('{"until":["30m"]}', NOW, {}, False),
         ('{"until":{"2001-01-01":true}}', NOW, {}, False),
     ],
