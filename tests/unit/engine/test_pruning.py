@@ -9,7 +9,6 @@ from container_runtime.errors import InvalidParameter
 
 HOUR = 3600 * 10**9
 NOW = time.time_ns() + 24 * HOUR  # not long ago, whenever in a long run the test has its turn
-HOUR = 3600 * 10**9
 
 
 @pytest.mark.parametrize(
