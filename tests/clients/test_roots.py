@@ -105,3 +105,5 @@ def test_the_image_host(docker, way):
     else:
         assert (code, err) == (0, "")
         assert out.splitlines() == ["/run:", "", "/tmp:", "root:x:0:0:root:/root:/bin/bash"]
+        words = ["--tmpfs", "/etc", "host", "sh", "-c", "touch /etc/new && ! touch /new && ! touch /usr/new"]
+        assert docker("run", "--rm", "--read-only", *words)[0] == 0, "also where each directory is a mount of its own"

@@ -252,9 +252,10 @@ class Child:
         os.chdir("/")
         os.close(self.root)
 
-    def read_only_root(self) -> None:
-        """root.readonly: the writable mounts on top stay writable."""
-        sys.mount(None, "/", None, sys.MS_REMOUNT | sys.MS_BIND | sys.MS_RDONLY | sys.MS_NODEV)
+    def read_only_root(self, parts: list[str]) -> None:
+        """root.readonly, of its parts too: the writable mounts on top stay writable."""
+        for path in ("/", *parts):
+            sys.mount(None, path, None, sys.MS_REMOUNT | sys.MS_BIND | sys.MS_RDONLY | sys.MS_NODEV)
 
     # --- names and kernel settings -------------------------------------------------------------------------------
 

@@ -205,6 +205,13 @@ def _mount_steps(entry: dict[str, Any]) -> list[Step]:
     return [step, *tree]
 
 
+def _parts_of_root(mounts: list[dict[str, Any]]) -> list[str]:
+    """Where the root is composed of several overlays: those beside "/" itself that no other mount lies upon."""
+    places = {entry["destination"] for entry in mounts if entry.get("type") == "overlay"} - {"/"}
+    upon = [entry["destination"].rstrip("/") + "/" for entry in mounts if entry.get("type") != "overlay"]
+    return sorted(place for place in places if not f"{place}/".startswith(tuple(upon)))
+
+
 def _steps_of_mounts(mounts: list[dict[str, Any]]) -> list[Step]:
     """All but that of the root."""
     return [step for entry in mounts if entry["destination"] != "/" for step in _mount_steps(entry)]
@@ -321,7 +328,7 @@ def compile_container(
     steps.append(("make_directory", config["process"].get("cwd") or "/", config["process"].get("user") or {}))
     steps.append(("pivot",))
     if config["root"].get("readonly"):
-        steps.append(("read_only_root",))
+        steps.append(("read_only_root", _parts_of_root(mounts)))
     steps += _limit_steps(config["process"])
     steps.append(("session", bool(config["process"].get("terminal"))))
     steps += identity_steps(config["process"], seccomp=seccomp)

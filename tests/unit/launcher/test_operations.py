@@ -100,6 +100,14 @@ def test_an_unknown_capability_is_an_error():
         operations.capability_mask(["CAP_NONE"])
 
 
+def test_a_read_only_root_is_so_in_all_its_parts_but_where_something_else_lies():
+    places = ("/", "/usr", "/etc", "/var/lib")
+    overlays = [{"destination": place, "type": "overlay", "options": ["lowerdir=/l"]} for place in places]
+    binds = [{"destination": place, "type": "bind", "options": ["bind"]} for place in ("/etc/hosts", "/var")]
+    document = config(mounts=[*overlays, *binds]) | {"root": {"path": "/r", "readonly": True}}
+    assert ("read_only_root", ["/etc", "/usr"]) in operations.compile_container(document, seccomp=False)
+
+
 def test_what_can_be_staged_is_moved_after_the_root():
     mounts = [
         {"destination": "/", "type": "overlay", "options": ["lowerdir=/"]},
