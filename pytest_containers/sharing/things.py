@@ -135,7 +135,7 @@ def _check_parts(spec: ContainerSpec, name: str) -> None:
             )
 
 
-def network(request: pytest.FixtureRequest, make: Callable[[], Network]) -> Network:
+def network(request: pytest.FixtureRequest, spec: object, make: Callable[[], Network]) -> Network:
     """The run's network of a fixture; see ``container``."""
     __tracebackhide__ = True
 
@@ -143,8 +143,9 @@ def network(request: pytest.FixtureRequest, make: Callable[[], Network]) -> Netw
         made = make()
         return {"id": made.id, "name": made.name}
 
+    fields = {"internal": str(getattr(spec, "internal", False))}
     client = engine_of(request.config).client
-    record, _ = board_of(request.config).once("network", key_of(request), {}, _who(request), create)
+    record, _ = board_of(request.config).once("network", key_of(request), fields, _who(request), create)
     found = Network(client, record["id"], record["name"])
     found.shared = True
     return found

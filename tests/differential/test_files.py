@@ -153,3 +153,24 @@ def test_commit_of_what_runs(api):
         return answer.status, answer.message
     status = api.delete(f"/images/{answer.json['Id']}").status
     return answer.status, api.state(one), status
+
+
+@same
+def test_the_mark_of_a_container(api):
+    """It is there for programs and in an export, and is no change, not even where the image has it."""
+    one = api.run()
+    exported = api.ok("GET", f"/containers/{one}/export").body
+    repository = f"{api.prefix}-exported"
+    api.ok("POST", "/images/create", exported, fromSrc="-", repo=repository, tag="1")
+    again = api.create(Image=f"{repository}:1")
+    with tarfile.open(fileobj=io.BytesIO(exported)) as read:
+        names = read.getnames()
+    found = (
+        api.execute(one, "stat", "-c", "%A %s", "/.dockerenv"),
+        ".dockerenv" in names,
+        api.get(f"/containers/{one}/changes").json,
+        api.get(f"/containers/{again}/changes").json,
+    )
+    api.delete(f"/containers/{again}", force="1")
+    api.delete(f"/images/{repository}:1")
+    return found

@@ -223,3 +223,72 @@ def test_the_network_of_another_container(api):
 def test_interfaces(api):
     look = "ls /sys/class/net | sort"
     return [api.text(look, Host={"NetworkMode": mode}) for mode in ("none", "bridge")]
+
+
+_WITH_ANOTHERS = {
+    "hostname": {"Hostname": "x"},
+    "domain": {"Domainname": "x"},
+    "dns": {"Host": {"Dns": ["1.1.1.1"]}},
+    "hosts": {"Host": {"ExtraHosts": ["a:1.1.1.1"]}},
+    "links": {"Host": {"Links": ["a:b"]}},
+}
+
+
+@pytest.mark.parametrize("what", _WITH_ANOTHERS)
+@same
+def test_what_goes_not_with_the_network_of_another(api, what):
+    first = api.create(Hostname="donor")
+    config = dict(_WITH_ANOTHERS[what])
+    host = {**config.pop("Host", {}), "NetworkMode": f"container:{first}"}
+    answer = api.post("/containers/create", api.body(Host=host, **config), name=api.name())
+    return answer.status, answer.message if answer.status >= 400 else None
+
+
+@same
+def test_a_host_name_on_the_machines_own(api):
+    answer = api.post("/containers/create", api.body(Host={"UTSMode": "host"}, Hostname="x"), name=api.name())
+    return answer.status, answer.message
+
+
+@same
+def test_names_and_files_of_another_container(api):
+    first = api.run(Host={"NetworkMode": "bridge"}, Hostname="donor", Domainname="example")
+    second = api.run(Host={"NetworkMode": f"container:{first}"})
+    api.execute(second, "sh", "-c", "echo 1.1.1.1 seen >>/etc/hosts; echo nameserver 1.2.3.4 >/etc/resolv.conf")
+    paths = ("HostnamePath", "HostsPath", "ResolvConfPath")
+    return (
+        api.execute(second, "sh", "-c", "hostname; cat /etc/hostname"),
+        api.execute(first, "sh", "-c", "tail -n 1 /etc/hosts; cat /etc/resolv.conf"),
+        pick(api.inspect(second)["Config"], ("Hostname", "Domainname")),
+        [api.inspect(first)[path] == api.inspect(second)[path] for path in paths],
+    )
+
+
+_GATEWAYS = {
+    "the last": ("10.231.7.0/24", "10.231.7.254"),
+    "the network itself": ("10.231.8.0/24", "10.231.8.0"),
+    "everybody": ("10.231.9.0/24", "10.231.9.255"),
+    "another network's": ("10.231.7.0/24", "10.1.1.1"),
+    "no address": ("10.231.7.0/24", "nonsense"),
+    "without a subnet": ("", "10.231.7.1"),
+}
+
+
+@pytest.mark.parametrize("what", _GATEWAYS)
+@same
+def test_a_gateway_of_choice(api, what):
+    subnet, gateway = _GATEWAYS[what]
+    pool = {"Gateway": gateway, **({"Subnet": subnet} if subnet else {})}
+    answer = api.post("/networks/create", {"Name": api.name(), "IPAM": {"Config": [pool]}})
+    if answer.status != 201:
+        return answer.status, answer.message
+    network = answer.json["Id"]
+    shown = api.get(f"/networks/{network}").json["IPAM"]["Config"]
+    one = api.run(Host={"NetworkMode": network})
+    found = (
+        shown,
+        api.execute(one, "sh", "-c", "ip route | head -n 1; ping -c 1 -w 5 10.231.7.254 >/dev/null && echo there"),
+    )
+    api.delete(f"/containers/{one}", force="1")
+    api.delete(f"/networks/{network}")
+    return found

@@ -113,6 +113,27 @@ def test_a_start_that_fails_is_tried_once_and_told_to_all(run: Run, pytester: py
 
 
 @pytest.mark.usefixtures("workers")
+def test_differing_networks_are_an_error(run: Run) -> None:
+    result = run(
+        "-n",
+        "2",
+        "--dist",
+        "loadfile",
+        conftest="""
+    from pytest_containers import NetworkSpec, network
+
+    @network.define(shared=True)
+    def everyone(worker_id):
+        return NetworkSpec(internal=worker_id == "gw0")
+        """,
+        test_it="def test_it(everyone): pass",
+        test_other="def test_it(everyone): pass",
+    )
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.re_match_lines([r".*shared network everyone is defined differently in two places.* in internal: .*"])
+
+
+@pytest.mark.usefixtures("workers")
 def test_differing_definitions_are_an_error_that_names_both(run: Run) -> None:
     result = run(
         "-n",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from container_runtime.api.params import check_create
 from container_runtime.engine import containers as actions
-from container_runtime.engine import pruning, publishing, sandboxes
+from container_runtime.engine import images, pruning, publishing, sandboxes
 from container_runtime.engine.request.names import check_name
 from container_runtime.engine.views import container_filter, usage, views
 from container_runtime.errors import Conflict, InvalidParameter
@@ -28,10 +28,12 @@ async def list_all(request: Request) -> None:
         everything=request.flag("all"),
         limit=request.number("limit") or 0,
     )
+    names = images.Names(request.engine)
     if request.flag("size"):
-        await request.answer(200, [await usage.row(request.engine, one) for one in found])
-        return
-    await request.answer(200, [views.summary(one) for one in found])
+        rows = [await usage.row(request.engine, one) for one in found]
+    else:
+        rows = [views.summary(one) for one in found]
+    await request.answer(200, [{**row, "Image": names.of(one)} for row, one in zip(rows, found, strict=True)])
 
 
 async def create(request: Request) -> None:

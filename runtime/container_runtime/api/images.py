@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from container_runtime.api.progress import Progress
 from container_runtime.engine import filters, pruning
+from container_runtime.engine import images as actions
 from container_runtime.engine.events import announce
 from container_runtime.engine.files.transfer import in_thread
 from container_runtime.errors import EngineError, InvalidParameter
@@ -52,12 +53,14 @@ async def list_all(request: Request) -> None:
     """GET /images/json."""
     wanted = filters.parse(request.query.get("filters"), ("reference", "label", "dangling", "before", "since", "until"))
     dangling = filters.boolean(wanted.get("dangling"), "dangling")
+    in_time = actions.in_time(request.engine, wanted)
     found = [
         summary(image)
         for image in await asyncio.to_thread(request.engine.images.list)
         if filters.labels_match(wanted.get("label", ()), image.config.get("Labels") or {})
         and filters.any_pattern(wanted.get("reference"), image.repo_tags)
         and (dangling is None or dangling is not bool(image.repo_tags))
+        and in_time(image)
     ]
     await request.answer(200, sorted(found, key=lambda one: -one["Created"]))
 
@@ -120,11 +123,8 @@ async def tag(request: Request) -> None:
 
 async def remove(request: Request) -> None:
     """DELETE /images/{name}."""
-    engine, name = request.engine, request.parameters["name"]
-    image = engine.images.get(name)
-    answers = await asyncio.to_thread(engine.images.remove, name, request.flag("force"))
-    announce.removed(engine, image, answers)
-    await request.answer(200, answers)
+    name, force = request.parameters["name"], request.flag("force")
+    await request.answer(200, await actions.remove(request.engine, name, force=force))
 
 
 async def prune(request: Request) -> None:

@@ -104,6 +104,11 @@ class Container:
         return logconfig.details(self.log_config, self.labels, environment, names)
 
     @functools.cached_property
+    def network_files(self) -> Path:
+        """Where its hosts, hostname and resolv.conf lie; those of the container whose network it shares, if it does."""
+        return self.directory
+
+    @functools.cached_property
     def readers(self) -> set[asyncio.Future[None]]:
         """Of each who reads its files on the disk, done when he has (``files.session.kept``)."""
         return set()

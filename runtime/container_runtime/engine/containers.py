@@ -7,7 +7,7 @@ import os
 import signal as signals
 from typing import TYPE_CHECKING, Any
 
-from container_runtime.engine import publishing, sandboxes
+from container_runtime.engine import images, publishing, sandboxes
 from container_runtime.engine.container import Container
 from container_runtime.engine.life import execs, health, lifecycle, restarts, stopping
 from container_runtime.engine.request import admission, bundle, modes, names, unsupported
@@ -86,7 +86,7 @@ async def remove(engine: Engine, container: Container, *, force: bool, volumes: 
         await asyncio.shield(container.ended)
     sandboxes.release(engine, container)
     mounting.discard(engine, container, volumes=volumes)
-    engine.images.release(f"{engine.run.path.name}-{container.id}")
+    images.release(engine, container)
     engine.names.pop(container.name, None)
     engine.containers.pop(container.id, None)
     for one in [one for one in engine.execs.values() if one.container is container]:

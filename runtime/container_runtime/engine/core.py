@@ -170,6 +170,8 @@ class Engine:
         self.events.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.networks.close()
+        if self.images.has_removed:
+            await asyncio.to_thread(self.images.reap)
         self.images.close()
         self.snapshots.close()
         await asyncio.to_thread(self.run.remove)

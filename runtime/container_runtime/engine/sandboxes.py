@@ -30,14 +30,42 @@ def check(engine: Engine, container: Container) -> None:
 
     Raises:
         NotFound: no such network or container.
+        InvalidParameter: it shares another's network, and is to have something else that goes with it.
     """
     mode = container.network_mode
+    _check_conflicts(container)
+    _follow(engine, container)
     if _shared(engine, container) is None and mode not in {"none", "host"}:
         engine.networks.get(mode)
     for name in _wanted(container):
         engine.networks.get(name)
     for link in container.host.get("Links") or []:
         engine.find(str(link).partition(":")[0])
+
+
+def _check_conflicts(container: Container) -> None:
+    """In moby's words (daemon/pkg/opts, runconfig/errors.go)."""
+    body, host = container.body, container.host
+    if body.get("Hostname") and host.get("UTSMode") == "host":
+        raise InvalidParameter("conflicting options: hostname and the UTS mode")
+    if not container.network_mode.startswith("container:"):
+        return
+    for there, what in (
+        (body.get("Hostname"), "hostname and the network mode"),
+        (host.get("Links"), "container type network can't be used with links. This would result in undefined behavior"),
+        (host.get("Dns"), "dns and the network mode"),
+        (host.get("ExtraHosts"), "custom host-to-IP mapping and the network mode"),
+    ):
+        if there:
+            raise InvalidParameter(f"conflicting options: {what}")
+
+
+def _follow(engine: Engine, container: Container) -> None:
+    """One that shares another's network has its names and files, too."""
+    shared = _shared(engine, container)
+    if shared is not None:
+        container.hostname, container.network_files = shared.hostname, shared.network_files
+        container.body["Domainname"] = shared.body.get("Domainname") or ""
 
 
 def _wanted(container: Container) -> dict[str, dict[str, Any]]:
@@ -63,7 +91,7 @@ def namespace(engine: Engine, container: Container) -> Namespace | None:
 
 def files(container: Container) -> dict[str, str]:
     """Destination -> source of the files that are bound into it."""
-    return {f"/etc/{name}": str(container.directory / name) for name in _FILES}
+    return {f"/etc/{name}": str(container.network_files / name) for name in _FILES}
 
 
 def prepare(engine: Engine, container: Container) -> None:
@@ -71,6 +99,7 @@ def prepare(engine: Engine, container: Container) -> None:
     shared = _shared(engine, container)
     if shared is not None and not shared.running:
         raise Conflict(f"cannot join network of a non running container: {shared.id}")
+    _follow(engine, container)
     if container.network_mode != "host" and shared is None:
         _wire(engine, container)
     write_files(engine, container)
@@ -154,8 +183,9 @@ def _join(engine: Engine, container: Container, network: Network, asked: dict[st
 
 def write_files(engine: Engine, container: Container) -> None:
     """/etc/hosts, /etc/hostname and /etc/resolv.conf: rewritten in place, since they are bound by file."""
-    shared = _shared(engine, container)
-    endpoints = (container if shared is None else shared).endpoints
+    if _shared(engine, container) is not None:
+        return
+    endpoints = container.endpoints
     own = [(endpoint.address, _host_names(container)) for _, endpoint in endpoints.values()]
     networks = [network for network, _ in endpoints.values()]
     host_address = engine.networks.host_address(networks[0]) if networks else ""

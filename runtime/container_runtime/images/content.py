@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from container_runtime.images.reference import Reference
 
+REMOVED = "removed"
+"""In an image's record: it is no image any more, but containers have it (``removal``)."""
 _MAX_CONFIG = 8 << 20
 _KEPT = 256  # images whose configuration is remembered
 
@@ -92,6 +94,11 @@ class Content:
     def uses(self) -> list[dict[str, list[str]]]:
         """What every living process uses; to be asked under the lock."""
         return list(living(self.home / "sessions"))
+
+    def uses_of_others(self) -> list[dict[str, list[str]]]:
+        """The same without this process."""
+        own = None if self._session is None else self._session.path
+        return list(living(self.home / "sessions", own))
 
     def new_directory(self) -> Path:
         """An empty directory on the store's filesystem, for what is being made."""
@@ -188,7 +195,7 @@ class Content:
             images, tags = self.index.read()
             diff_ids = tuple(str(each) for each in as_list(as_object(json.loads(config)["rootfs"])["diff_ids"]))
             record = dict(as_object(images.get(identity)))
-            new = not record
+            new = not record or bool(record.pop(REMOVED, False))
             record["size"] = sum(self.layers.size(each) for each in chain_ids(diff_ids))
             if manifest is not None:
                 record["blobs"] = sorted({*as_list(record.get("blobs")), self.put_blob(manifest[1])})

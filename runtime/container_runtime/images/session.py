@@ -80,11 +80,16 @@ class Session:
         write_atomically(self.path / "uses.json", json.dumps(content).encode(), durable=False)
 
 
-def living(home: Path) -> Iterator[dict[str, list[str]]]:
-    """What each living session uses: ``images`` (ids) and ``layers`` (chain ids). Dead sessions are removed."""
+def living(home: Path, but: Path | None = None) -> Iterator[dict[str, list[str]]]:
+    """What each living session uses: ``images`` (ids) and ``layers`` (chain ids). Dead sessions are removed.
+
+    ``but``: a session that is not asked.
+    """
     if not home.is_dir():
         return
     for path in home.iterdir():
+        if path == but:
+            continue
         if not _is_alive(path):
             remove_tree(path)
             continue

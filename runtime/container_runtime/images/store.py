@@ -16,10 +16,11 @@ from container_runtime.images.held import Held
 from container_runtime.images.merged import MergedView
 from container_runtime.images.model import Image, chain_ids
 from container_runtime.images.reference import Reference, parse
+from container_runtime.images.removal import Removal, present, reap
 from container_runtime.kernel import userns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import TypeAlias
 
     from container_runtime.images.commit import Origin
@@ -48,6 +49,8 @@ class ImageStore:
         self._host_parts: list[host_parts.Part] | None = None
         self._host_lock = Lock()
         self._held = Held()
+        self.has_removed = False
+        """Whether there may be something for ``reap``."""
 
     def close(self) -> None:
         """Release all leases and remove what is half made."""
@@ -59,7 +62,7 @@ class ImageStore:
     def list(self) -> list[Image]:
         """All images, ``host`` first."""
         images, tags = self._content.index.read()
-        found = (self._content.image(identity, as_object(record), tags) for identity, record in images.items())
+        found = (self._content.image(each, as_object(record), tags) for each, record in present(images).items())
         return [self._host, *(image for image in found if image is not None)]
 
     def get(self, name: str) -> Image:
@@ -70,7 +73,7 @@ class ImageStore:
             InvalidParameter: the beginning fits several, or it can be no image's name.
         """
         images, tags = self._content.index.read()
-        identity = self._find(name, images, tags)
+        identity = self._find(name, present(images), tags)
         if identity == self._host.id:
             return self._host
         image = self._content.image(identity, as_object(images[identity]), tags) if identity else None
@@ -209,73 +212,48 @@ class ImageStore:
             raise InvalidParameter("the name host:latest is that of this machine's own root filesystem")
         return name
 
-    def remove(self, name: str, force: bool = False) -> _Answers:
+    def remove(
+        self, name: str, force: bool = False, users: Mapping[str, Sequence[tuple[str, bool]]] | None = None
+    ) -> _Answers:
         """Remove a name, and with the last one the image and the layers that no other image has.
 
-        ``force``: by id, also where several repositories name it. Returns Docker's list of Untagged and Deleted.
+        ``force``: by id, also where several repositories name it, or containers that do not run have it. ``users``: by
+        image id, the containers of this engine: their ids, and whether they run. Returns Docker's list of Untagged and
+        Deleted.
 
         Raises:
             NotFound: there is no such image.
-            Conflict: a container of any living engine uses it, or several repositories name it.
+            Conflict: a container uses it, or several repositories name it (``removal``).
         """
         trash = self._content.new_directory()
         try:
-            return self._remove(name, trash, force=force)
+            with self._content.locked():
+                images, tags = self._content.index.read()
+                identity = self._find(name, present(images), tags)
+                if identity is None:
+                    raise NotFound(f"No such image: {name}")
+                if identity == self._host.id:
+                    raise Conflict("conflict: unable to delete host (cannot be forced) - it is this machine itself")
+                reap(self._content, trash)
+                self.has_removed = self.has_removed or bool(users)
+                removal = Removal(self._content, identity, (users or {}).get(identity, ()), trash)
+                by_id = identity.removeprefix("sha256:").startswith(name.removeprefix("sha256:"))
+                if not by_id and tags.get(parse(name).canonical) == identity:
+                    return removal.by_name(parse(name).canonical, force=force)
+                return removal.whole(force=force, by_id=by_id)
         finally:
             remove_tree(trash)  # without the lock: it may take a while
 
-    def _remove(self, name: str, trash: Path, *, force: bool) -> _Answers:
-        with self._content.locked():
-            images, tags = self._content.index.read()
-            identity = self._find(name, images, tags)
-            if identity is None:
-                raise NotFound(f"No such image: {name}")
-            if identity == self._host.id:
-                raise Conflict("conflict: unable to delete host (cannot be forced) - it is this machine itself")
-            names = [each for each, owner in tags.items() if owner == identity]
-            named = None if identity.removeprefix("sha256:").startswith(name.removeprefix("sha256:")) else parse(name)
-            if named is not None and named.canonical in names and len(names) > 1:
-                del tags[named.canonical]
-                self._content.index.write(images, tags)
-                return [{"Untagged": named.familiar}]
-            self._check_removable(identity, name, names, force=force or named is not None)
-            return self._delete(identity, images, tags, trash)
-
-    def _check_removable(self, identity: str, name: str, names: Sequence[str], *, force: bool) -> None:
-        repositories = {parse(each).name for each in names}
-        if len(repositories) > 1 and not force:
-            raise Conflict(
-                f"conflict: unable to delete {name} (must be forced) - image is referenced in multiple repositories"
-            )
-        if any(identity in uses["images"] for uses in self._content.uses()):
-            raise Conflict(
-                f"conflict: unable to delete {name} (cannot be forced) - image is being used by a container of an "
-                "engine that is running"
-            )
-
-    def _delete(self, identity: str, images: dict[str, Any], tags: dict[str, str], trash: Path) -> _Answers:
-        image = self._content.image(identity, as_object(images[identity]), tags)
-        record = as_object(images.pop(identity))
-        answers = [{"Untagged": parse(each).familiar} for each, owner in sorted(tags.items()) if owner == identity]
-        answers += [{"Untagged": parse(str(each)).familiar} for each in as_list(record.get("digests"))]
-        remaining = {each: owner for each, owner in tags.items() if owner != identity}
-        # First the index, then what it named: a kill in between leaves files, never a name without content.
-        self._content.index.write(images, remaining)
-        needed = {each for uses in self._content.uses() for each in uses["layers"]}
-        blobs: set[str] = set()
-        for other, kept in images.items():
-            found = self._content.image(other, as_object(kept), remaining)
-            needed.update(chain_ids(found.diff_ids) if found else ())
-            blobs.update((other, *as_list(as_object(kept).get("blobs"))))
-        answers.append({"Deleted": identity})
-        for chain_id in reversed(chain_ids(image.diff_ids) if image else ()):
-            if chain_id not in needed:
-                self._content.layers.discard(chain_id, trash)
-                answers.append({"Deleted": chain_id})
-        for blob in (identity, *as_list(record.get("blobs"))):
-            if blob not in blobs:
-                self._content.remove_blob(str(blob))
-        return answers
+    def reap(self) -> None:
+        """Remove what was removed by force while containers had it, where none has any more."""
+        images = self._content.index.read()[0]
+        if len(present(images)) < len(images):
+            trash = self._content.new_directory()
+            try:
+                with self._content.locked():
+                    reap(self._content, trash)
+            finally:
+                remove_tree(trash)
 
     # Leases
 
@@ -288,7 +266,7 @@ class ImageStore:
         if image_id == self._host.id:
             return
         with self._content.locked() as session:
-            if image_id not in self._content.index.read()[0]:
+            if image_id not in present(self._content.index.read()[0]):
                 raise NotFound(f"No such image: {image_id}")
             session.use_image(image_id, owner)
 

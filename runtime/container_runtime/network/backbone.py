@@ -126,8 +126,8 @@ class Backbone:
         """Addresses of the block that no container has are unreachable, instead of going back to the machine."""
         self._inner.send(rtnetlink.route(block.address(0), block.prefix, unreachable=True))
 
-    def add_bridge(self, name: str, subnet: Subnet, number: int, *, internal: bool) -> int:
-        """A bridge with the subnet's first address, whose traffic reaches the machine at most, never another bridge.
+    def add_bridge(self, name: str, subnet: Subnet, gateway: str, number: int, *, internal: bool) -> int:
+        """A bridge with the address ``gateway``, whose traffic reaches the machine at most, never another bridge.
 
         Of an ``internal`` network nothing reaches the machine either, whatever routes a container makes for itself.
 
@@ -135,7 +135,7 @@ class Backbone:
         """
         self._inner.send(rtnetlink.bridge(name, mac_of(subnet.address(1))))
         index = namespaces.inside(self.namespace, lambda: rtnetlink.index_of(name))
-        table, gateway = 1000 + number, subnet.address(1)
+        table = 1000 + number
         requests = [
             rtnetlink.address(index, gateway, subnet.prefix),
             rtnetlink.rule_from_interface(name, table, 100),
@@ -155,9 +155,9 @@ class Backbone:
         netlink = self._inner if self.outer < 0 else self._machine
         netlink.send(rtnetlink.rule_for_mark(mark, _MARKED_TABLE, 50), rtnetlink.all_local(_MARKED_TABLE))
 
-    def clear_bridge(self, index: int, subnet: Subnet) -> None:
+    def clear_bridge(self, index: int, subnet: Subnet, gateway: str) -> None:
         """Take a bridge's address away, so that another may have the subnet before this one is removed."""
-        self._inner.send(rtnetlink.removed(rtnetlink.address(index, subnet.address(1), subnet.prefix)))
+        self._inner.send(rtnetlink.removed(rtnetlink.address(index, gateway, subnet.prefix)))
 
     def remove_bridge(self, index: int) -> None:
         """Delete a bridge, or a veth pair; blocks for some 20 ms, so threads do it.

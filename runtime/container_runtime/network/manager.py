@@ -129,10 +129,9 @@ class NetworkManager:
             options=dict(options or {}),
         )
         wanted = pools.parse_subnet(subnet) if subnet else None
-        if gateway and (wanted is None or pools.number_of(gateway, "Gateway") != wanted.base + 1):
-            raise InvalidParameter(
-                f"Gateway: {gateway!r} is not the first address of the subnet, which it has to be here"
-            )
+        if gateway:
+            pools.check_gateway(wanted, gateway)
+            network.gateway = gateway
         self._add(network, pools.NETWORK_PREFIX, wanted)
         return network
 
@@ -141,9 +140,11 @@ class NetworkManager:
             subnet = self._choose(prefix) if wanted is None else self._check(wanted)
             self._count += 1
             bridge = f"br{self._count}"
-            self._bridges[network.id] = self.backbone.add_bridge(bridge, subnet, self._count, internal=network.internal)
+            network.subnet, network.gateway = str(subnet), network.gateway or subnet.address(1)
+            self._bridges[network.id] = self.backbone.add_bridge(
+                bridge, subnet, network.gateway, self._count, internal=network.internal
+            )
             self._subnets[network.id] = subnet
-            network.subnet, network.gateway = str(subnet), subnet.address(1)
             self._servers[network.id] = NameServer(
                 self.backbone, network, self.host_address(network), self._networks_of
             )
@@ -189,7 +190,7 @@ class NetworkManager:
         del self._networks[network.id]
         self._servers.pop(network.id).close()
         bridge, subnet = self._bridges.pop(network.id), self._subnets.pop(network.id)
-        self.backbone.clear_bridge(bridge, subnet)
+        self.backbone.clear_bridge(bridge, subnet, network.gateway)
         if not any(block.covers(subnet) for block in self.backbone.blocks):
             self.backbone.release_subnet(subnet)
         self._behind(asyncio.to_thread(self.backbone.remove_bridge, bridge))
@@ -313,6 +314,7 @@ class NetworkManager:
 
     def _address(self, network: Network, subnet: pools.Subnet, wanted: str | None) -> int:
         taken = {pools.number_of(endpoint.address) for endpoint in network.endpoints.values()}
+        taken.add(pools.number_of(network.gateway))
         spare = self._spare.address_in(network)
         if spare and (spare == wanted or len(taken) + 4 >= subnet.size):  # it gives way to whoever has need of it
             self._spare.discard()
@@ -323,7 +325,7 @@ class NetworkManager:
             self._last[network.id] = number
             return number
         number = pools.number_of(wanted, "IPv4Address")
-        if not subnet.contains(number) or number - subnet.base in {0, 1, subnet.size - 1}:
+        if not subnet.contains(number) or number - subnet.base in {0, subnet.size - 1}:
             raise InvalidParameter(f"IPv4Address: {wanted} is not an address for containers in {subnet}")
         if number in taken:
             raise Forbidden(f"Address already in use: {wanted} in network {network.name}")

@@ -113,18 +113,39 @@ def choose_subnet(blocks: Iterable[Subnet], taken: Iterable[Subnet], prefix: int
 def choose_address(subnet: Subnet, taken: set[int], last: int) -> int:
     """The next free address after ``last``: a number is used again as late as possible.
 
-    The first address is the network's, the second the gateway's, the last the broadcast's.
+    The first address is the network's, the last the broadcast's; ``taken`` has the gateway's.
 
     Raises:
         EngineError: all are in use.
     """
-    first, count = subnet.base + 2, subnet.size - 3
+    first, count = subnet.base + 1, subnet.size - 2
     offset = last - first + 1 if last >= first else 0
     for number in range(count):
         candidate = first + (offset + number) % count
         if candidate not in taken:
             return candidate
-    raise EngineError(f"the network {subnet} has no free address: {count} containers are in it")
+    raise EngineError(f"the network {subnet} has no free address: {len(taken) - 1} containers are in it")
+
+
+def check_gateway(subnet: Subnet | None, gateway: str) -> None:
+    """Refuse a gateway that the subnet cannot have, in Docker's words.
+
+    Raises:
+        InvalidParameter: no address of it, or there is no subnet.
+        EngineError: the address of the network itself, or the last one.
+    """
+    if subnet is None:
+        raise InvalidParameter("invalid network config:\ninvalid subnet : invalid CIDR block notation")
+    try:
+        number = number_of(gateway, "Gateway")
+    except InvalidParameter:
+        raise InvalidParameter(f"invalid network config:\ninvalid gateway {gateway}: invalid address") from None
+    if not subnet.contains(number):
+        raise InvalidParameter(
+            f"invalid network config:\ninvalid gateway {gateway}: parent subnet {subnet} doesn't contain this address"
+        )
+    if number - subnet.base in {0, subnet.size - 1}:
+        raise EngineError(f"failed to allocate gateway ({gateway}): Address already in use")
 
 
 def mac_of(address: str) -> bytes:

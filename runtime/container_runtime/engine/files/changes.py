@@ -110,7 +110,7 @@ class _Comparison:
             if below is not None:
                 self._found.append((path, DELETED))
             return
-        if below is None and self._is_own(path, status):
+        if self._is_own(path, status, below):
             if stat.S_ISDIR(status.st_mode):
                 self._found.append((path, None))
                 self._enter(path, merged=False)
@@ -124,8 +124,12 @@ class _Comparison:
         if stat.S_ISDIR(status.st_mode):
             self._enter(path, merged=below is not None and stat.S_ISDIR(below.st_mode))
 
-    def _is_own(self, path: str, status: os.stat_result) -> bool:
+    def _is_own(self, path: str, status: os.stat_result, below: os.stat_result | None) -> bool:
         whole = f"{self._prefix}/{path}"
+        if whole == f"/{roots.MARK}":
+            return stat.S_ISREG(status.st_mode) and status.st_size == 0
+        if below is not None:
+            return False
         if stat.S_ISDIR(status.st_mode):
             return whole in _OWN_DIRECTORIES
         return whole in _OWN_FILES and stat.S_ISREG(status.st_mode) and status.st_size == 0

@@ -94,7 +94,7 @@ def plan(engine: Engine, container: Container, *, bare: bool) -> Plan:
 
 def _is_own(mount: Any, container: Container) -> bool:
     """Whether it is one of the engine's files, /etc/hosts and the like."""
-    return mount["type"] == "bind" and mount["source"].startswith(f"{container.directory}/")
+    return mount["type"] == "bind" and Path(mount["source"]).parent in {container.directory, container.network_files}
 
 
 def _is_wanted(mount: Any, container: Container) -> bool:

@@ -88,14 +88,18 @@ def _overlays(engine: Engine, container: Container) -> Root:
 
 async def _make_overlays(engine: Engine, container: Container) -> None:
     for destination, _ in parts(engine, container):
-        await _make_layer(layer(engine, container, destination))
+        await _make_layer(layer(engine, container, destination), marked=destination == "/")
 
 
-async def _make_layer(directory: Path) -> None:
+async def _make_layer(directory: Path, *, marked: bool = True) -> None:
+    """``marked``: with the empty file by which programs find out that they are in a container."""
+    new = marked and not (directory / "upper").exists()
     if (directory / "work" / "work").exists():  # of a volatile mount, which overlayfs marks and takes only once
         await asyncio.to_thread(shutil.rmtree, directory / "work")
     for path in (directory / "upper", directory / "work"):
         path.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if new:
+        (directory / "upper" / MARK).touch(0o755)
 
 
 def _served(engine: Engine, container: Container) -> Root:
@@ -131,7 +135,10 @@ async def _copy(engine: Engine, container: Container) -> None:
     below = lower(engine, container)
     with storage_errors(f"a copy of the image for container {container.name}", target.parent):
         await completed(lambda: copies.copy_merged(below, target))
+        (target / MARK).touch(0o755)
 
+
+MARK = ".dockerenv"
 
 TABLE = {
     "overlay": Strategy(_overlays, _make_overlays),

@@ -28,6 +28,7 @@ PATIENCE = 1 << 30
 
 _HEAD, _TAIL = struct.Struct("<QIB"), struct.Struct("<I")
 _OVERHEAD = _HEAD.size + _TAIL.size
+_STDERR = 2  # streams.STDERR
 _FRESH = 0x80  # added to the stream's number where the stream begins a line
 _BLOCK = 256 * 1024  # bytes read at a time: several of the largest records
 
@@ -120,7 +121,19 @@ class Segment:
 class ContainerLog:
     """The log of one container. Its file is made with the first output."""
 
-    __slots__ = ("_broken", "_max_files", "_max_size", "_segments", "_waiting", "cursors", "end", "lost", "path", "run")
+    __slots__ = (
+        "_broken",
+        "_max_files",
+        "_max_size",
+        "_segments",
+        "_waiting",
+        "cursors",
+        "end",
+        "lost",
+        "path",
+        "run",
+        "told",
+    )
 
     def __init__(self, path: Path, max_size: int = MAX_SIZE, max_files: int = MAX_FILES) -> None:
         self.path = path
@@ -133,7 +146,8 @@ class ContainerLog:
         self.end = 0
         """The position behind all that was written."""
         self.lost = 0
-        """Bytes that the disk did not take."""
+        """Bytes that the disk did not take; ``told``: of how many of them a line in the log speaks."""
+        self.told = 0
         self.run = Run()
 
     @property
@@ -147,7 +161,7 @@ class ContainerLog:
         return self._segments
 
     def write(self, stream: int, data: bytes) -> None:
-        """Append output. A full disk loses it, counted in ``lost``, and never stops the container."""
+        """Append output. A full disk never stops the container: what is lost is told in the log when there is room."""
         while len(data) > self._max_size:  # a bound that is smaller than what is read at a time
             cut = data.rfind(b"\n", 0, self._max_size) + 1 or self._max_size
             self._append(stream, data[:cut])
@@ -156,18 +170,21 @@ class ContainerLog:
 
     def _append(self, stream: int, data: bytes) -> None:
         flags = stream if stream in self._broken else stream | _FRESH
-        length = len(data)
+        length, notice = len(data), self._notice()
+        parts = [_HEAD.pack(time.time_ns(), length, flags), data, _TAIL.pack(length)]
+        if notice:
+            parts[:0] = [_HEAD.pack(time.time_ns(), len(notice), _STDERR | _FRESH), notice, _TAIL.pack(len(notice))]
+        room = sum(map(len, parts))
         try:
-            segment = self._segment(length + _OVERHEAD)
-            written = os.writev(
-                segment.descriptor, (_HEAD.pack(time.time_ns(), length, flags), data, _TAIL.pack(length))
-            )
-            if written != length + _OVERHEAD:
+            segment = self._segment(room)
+            written = os.writev(segment.descriptor, parts)
+            if written != room:
                 os.ftruncate(segment.descriptor, segment.size)
                 raise OSError
         except OSError:
             self.lost += length
             return
+        self.told = self.lost
         segment.size += written
         self.end += written
         if length and not data.endswith(b"\n"):
@@ -175,6 +192,14 @@ class ContainerLog:
         else:
             self._broken.discard(stream)
         self._wake()
+
+    def _notice(self) -> bytes:
+        lost = self.lost - self.told
+        return (
+            f"pytest-containers: {lost} bytes of output were lost: the disk did not take them\n".encode()
+            if lost
+            else b""
+        )
 
     def _segment(self, room: int) -> Segment:
         """The file to write to."""
@@ -214,7 +239,7 @@ class ContainerLog:
 
     def finish(self) -> None:
         """No more output in this run of the container."""
-        for stream in sorted(self._broken):
+        for stream in sorted(self._broken) or [_STDERR] * (self.lost > self.told):
             self._append(stream, b"")
         if self.run.end is None:
             self.run.end = self.end
