@@ -104,17 +104,54 @@ async def stat_path(engine: Engine, container: Container, path: str, name: str) 
         NotFound: it is not there.
         EngineError: it cannot be looked at.
     """
-    async with opened(engine, container) as found:
+    absolute = paths.absolute(path)
 
-        def look() -> dict[str, Any]:
-            absolute = paths.absolute(path)
-            descriptor = _open_path(found.root, absolute, name)
+    def look() -> dict[str, Any] | None:
+        glimpse = view.glimpse(container, absolute)
+        if glimpse is None:
+            return None
+        root, descriptor = glimpse
+        with root:
             try:
-                return _status(found.root, descriptor, absolute, path)
+                return _status(root, descriptor, absolute, path)
             finally:
                 os.close(descriptor)
 
-        return await in_thread(look)
+    def search(root: Root) -> dict[str, Any]:
+        descriptor = _open_path(root, absolute, name)
+        try:
+            return _status(root, descriptor, absolute, path)
+        finally:
+            os.close(descriptor)
+
+    status = await in_thread(look)  # one thread: a filesystem may take its time
+    if status is None:
+        async with opened(engine, container) as found:
+            status = await in_thread(lambda: search(found.root))
+    return status
+
+
+@asynccontextmanager
+async def _located(engine: Engine, container: Container, path: str, name: str) -> AsyncGenerator[tuple[Root, int]]:
+    """A root of the container's files, and ``path`` in it as an O_PATH descriptor.
+
+    The root is of a view (``opened``) for all but regular files that can be had without.
+    """
+    glimpse = await in_thread(lambda: view.glimpse(container, path, regular=True))
+    if glimpse is not None:
+        root, descriptor = glimpse
+        with root:
+            try:
+                yield root, descriptor
+            finally:
+                os.close(descriptor)
+        return
+    async with opened(engine, container) as found:
+        descriptor = await in_thread(lambda: _open_path(found.root, path, name))
+        try:
+            yield found.root, descriptor
+        finally:
+            os.close(descriptor)
 
 
 @asynccontextmanager
@@ -123,17 +160,13 @@ async def read(
 ) -> AsyncGenerator[tuple[dict[str, Any], AsyncIterator[bytes]]]:
     """What ``path`` is, and an archive of it in pieces. Errors as ``stat_path``'s."""
     absolute = paths.absolute(path)
-    async with opened(engine, container) as found:
-        descriptor = _open_path(found.root, absolute, name)
-        try:
-            status = _status(found.root, descriptor, absolute, absolute)
-            shown = paths.base(absolute)
-            work = _tree(descriptor, shown) if stat.S_ISDIR(os.fstat(descriptor).st_mode) else _one(descriptor, shown)
-            async with aclosing(_download(work)) as pieces:
-                container.publish(engine.events, "archive-path")
-                yield status, pieces
-        finally:
-            os.close(descriptor)
+    async with _located(engine, container, absolute, name) as (root, descriptor):
+        status = _status(root, descriptor, absolute, absolute)
+        shown = paths.base(absolute)
+        work = _tree(descriptor, shown) if stat.S_ISDIR(os.fstat(descriptor).st_mode) else _one(descriptor, shown)
+        async with aclosing(_download(work)) as pieces:
+            container.publish(engine.events, "archive-path")
+            yield status, pieces
 
 
 def _tree(top: int, name: str) -> Callable[[Packer], None]:

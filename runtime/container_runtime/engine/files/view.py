@@ -10,9 +10,12 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from container_runtime.engine.files import paths
 from container_runtime.engine.request import bundle
 from container_runtime.engine.storage import roots
 from container_runtime.kernel import fuse as kernel_fuse
@@ -127,6 +130,38 @@ def open_running(pid: int, parts: Sequence[str], kept: frozenset[str], *, bare: 
         return View(mountspace.build(strip, namespace))
     finally:
         os.close(namespace)
+
+
+def glimpse(container: Container, path: str, *, regular: bool = False) -> tuple[Root, int] | None:
+    """The root of a running container and ``path`` (absolute) in it, as O_PATH descriptors, without a namespace.
+
+    None where that might show more than a view does, and where it is not that simple: something of the kernel's own, a
+    link, what is not there, a program with another root; with ``regular``, what is no regular file.
+    """
+    try:
+        root = Root(f"/proc/{container.pid}/root")
+    except OSError:
+        return None
+    descriptor = -1
+    with suppress(OSError):
+        descriptor = root.open(path, os.O_PATH | os.O_NOFOLLOW)
+        if _place(root.descriptor) == "/" and _is_plain(descriptor, regular=regular):
+            return root, descriptor
+    for one in (root.descriptor, descriptor):
+        if one >= 0:
+            os.close(one)
+    return None
+
+
+def _place(descriptor: int) -> str:
+    """Where it is, seen from the root of its own mount namespace."""
+    return os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115  no path of ours
+
+
+def _is_plain(descriptor: int, *, regular: bool) -> bool:
+    mode = os.fstat(descriptor).st_mode
+    wanted = stat.S_ISREG(mode) if regular else not stat.S_ISLNK(mode)
+    return wanted and not any(paths.is_below(_place(descriptor), kernels) for kernels in _OF_THE_KERNEL)
 
 
 def _is_unwanted(mount: MountPoint, parts: Sequence[str], kept: frozenset[str], *, bare: bool) -> bool:
