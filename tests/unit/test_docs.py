@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def test_our_command_is_used_as_it_is(page: Path) -> None:
 @cache
 def pytest_options() -> str:
     return subprocess.run(
-        ["python", "-m", "pytest", "--help"], capture_output=True, text=True, check=True, cwd="/"
+        [sys.executable, "-m", "pytest", "--help"], capture_output=True, text=True, check=True, cwd="/"
     ).stdout
 
 
