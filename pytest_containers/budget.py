@@ -13,11 +13,11 @@ import json
 import os
 import select
 import threading
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_containers.errors import ContainerError
+from pytest_containers.resting import Limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -70,7 +70,7 @@ class Budget:
             )
         directory = self._directory()
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        end = time.monotonic() + self._patience
+        limit = Limit(self._patience)
         with self._turn(directory), contextlib.ExitStack() as stack:
             holders = _holders(directory, stack)
             if not self._fits(holders, wanted):
@@ -81,7 +81,7 @@ class Budget:
                 others = [one for one in holders if one.pid != os.getpid()]
                 if not self._fits([one for one in holders if one not in others], wanted):
                     raise self._spent(holders, what, "which only this process could give back")
-                if not _await_one(others, end - time.monotonic()):
+                if not _await_one(others, limit):
                     raise self._spent(holders, what, f"and nobody gave anything back in {self._patience:g} s")
                 stack.close()
                 holders = _holders(directory, stack)
@@ -166,9 +166,9 @@ def _holders(directory: Path, stack: contextlib.ExitStack) -> list[_Holder]:
     return found
 
 
-def _await_one(holders: list[_Holder], seconds: float) -> bool:
-    """Whether one of them let go within so many seconds."""
+def _await_one(holders: list[_Holder], limit: Limit) -> bool:
+    """Whether one of them let go in time."""
     poll = select.poll()
     for one in holders:
         poll.register(one.descriptor, select.POLLIN)  # a hang-up is always told
-    return bool(poll.poll(max(0.0, seconds) * 1000))
+    return bool(limit.poll(poll))

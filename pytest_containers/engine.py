@@ -77,6 +77,8 @@ class Engine:
         """Who is told what becomes of containers, for reports."""
         self.left: list[Container] = []
         """The containers that are not removed."""
+        self.failed: list[Container] | None = None
+        """Those that failed to start, where they are to stay for a while (``--containers-debug``)."""
         self.kept = False
         """Whether it goes on without us, with the containers that are kept."""
         self.budget: Budget | None = None
@@ -317,6 +319,9 @@ class Engine:
         ``failed``: it could not be started.
         """
         __tracebackhide__ = True
+        if failed and self.failed is not None and isinstance(made, Container):
+            self.failed.append(made)
+            return
         for entry in [entry for entry in self.live if entry[0] is made]:
             self.live.remove(entry)  # in place: other threads append
         if self._keeps(made, failed=failed):

@@ -1,4 +1,4 @@
-"""Ctrl-C: the run ends soon and leaves nothing, whatever its containers do.
+"""Ctrl-C and debuggers: the run ends soon and leaves nothing, whatever its containers do; or its time limits rest.
 
 The first one is pytest's: a KeyboardInterrupt in the test. What comes after it is taken by a handler of our own, since
 in the midst of pytest's reports it would end all with a traceback through pytest.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from pytest_containers import resting
 from pytest_containers.session import existing_engine
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Interrupts:
         """Another Ctrl-C ends the teardown of fixtures, and not the reports."""
         try:
             with self.breakable():
+                resting.go()
                 return (yield)
         except KeyboardInterrupt:
             if not self._begun:
@@ -58,6 +60,21 @@ class Interrupts:
             if reporter is not None:
                 reporter.write_line("")
                 reporter.write_line(AGAIN)
+
+    @pytest.hookimpl
+    def pytest_enter_pdb(self) -> None:
+        """Time limits rest while somebody looks around."""
+        resting.stop()
+
+    @pytest.hookimpl
+    def pytest_leave_pdb(self) -> None:
+        """See ``pytest_enter_pdb``."""
+        resting.go()
+
+    @pytest.hookimpl
+    def pytest_runtest_logreport(self) -> None:
+        """A debugger that was quit, and not left, is over with the phase that it was opened in."""
+        resting.go()
 
     @contextlib.contextmanager
     def breakable(self) -> Generator[None]:

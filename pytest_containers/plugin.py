@@ -84,6 +84,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             f"--containers-{name}", dest=key, metavar=kind, default=None, help=f"{words} (default: {default})"
         )
         parser.addini(key, f"{words}; --containers-{name}", default=default)
+    words = "open a shell in one of a failing test's containers, before they are removed"
+    group.addoption("--containers-debug", dest="containers_debug", action="store_true", default=False, help=words)
     for name, default, value, words in _FLAGS:
         key = f"containers_{name}"
         group.addoption(f"--containers-{name}", dest=key, action="store_const", const=value, default=None, help=words)
@@ -116,6 +118,10 @@ def pytest_configure(config: pytest.Config) -> None:
         _check_settings(config)
     if INSIDE not in config.stash:
         _configure_reports(config)
+        if config.getoption("containers_debug"):
+            from pytest_containers.debug import register
+
+            register(config)
 
 
 def _configure_reports(config: pytest.Config) -> None:

@@ -68,32 +68,42 @@ def execute(args: argparse.Namespace) -> int:
             if args.detach:
                 client.execs.start_detached(identifier)
                 return 0
-            return _converse(client, identifier, args)
+            return converse(client, identifier, tty=args.tty, stdin=args.interactive, keys=args.detach_keys)
         except APIError as error:
             output.error(str(error))
             code = values.start_exit_code(str(error))
             return code if code != values.ENGINE_ERROR else 1
 
 
-def _converse(client: Client, identifier: str, args: argparse.Namespace) -> int:
+def converse(client: Client, identifier: str, *, tty: bool, stdin: bool, keys: str | None) -> int:
+    """Run it with our streams and return its exit code; ``keys`` leave its terminal."""
     from pytest_containers.cli import foreground
-    from pytest_containers.cli.attached import Interrupted, Signals
+    from pytest_containers.cli.attached import Interrupted
 
-    streams = foreground.Streams(tty=args.tty, stdin=args.interactive, keys=args.detach_keys)
+    try:
+        detached = exchange(client, identifier, tty=tty, stdin=stdin, keys=keys)
+    except Interrupted as left:  # the command is left to itself, as with docker's
+        return foreground.SIGNALLED + left.number
+    if detached:
+        return 0
+    return client.execs.inspect(identifier).get("ExitCode") or 0
+
+
+def exchange(client: Client, identifier: str, *, tty: bool, stdin: bool, keys: str | None) -> bool:
+    """Run it with our streams until it ends, or ``keys`` are typed (true); Interrupted where a signal comes to us."""
+    from pytest_containers.cli import foreground
+    from pytest_containers.cli.attached import Signals
+
+    streams = foreground.Streams(tty=tty, stdin=stdin, keys=keys)
 
     def resize(rows: int, columns: int) -> None:
         client.execs.resize(identifier, rows, columns)
 
-    try:
-        with (
-            Signals() as signals,
-            streams.raw(),
-            client.execs.open(identifier, tty=args.tty, size=terminal.size()) as stream,
-        ):
-            session = streams.session(stream, signals, foreground.leave, resize)
-            session.run()
-    except Interrupted as left:  # the command is left to itself, as with docker's
-        return foreground.SIGNALLED + left.number
-    if session.detach_typed:
-        return 0
-    return client.execs.inspect(identifier).get("ExitCode") or 0
+    with (
+        Signals() as signals,
+        streams.raw(),
+        client.execs.open(identifier, tty=tty, size=terminal.size()) as stream,
+    ):
+        session = streams.session(stream, signals, foreground.leave, resize)
+        session.run()
+    return session.detach_typed

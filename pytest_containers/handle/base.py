@@ -56,6 +56,11 @@ class Handle:
         return self._label
 
     @property
+    def engine(self) -> Engine:
+        """The engine that it is in."""
+        return self._engine
+
+    @property
     def definition(self) -> ContainerSpec:
         """What it was made of."""
         return self._spec

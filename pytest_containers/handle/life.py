@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_containers.client.errors import APIError, NotFoundError
 from pytest_containers.errors import ContainerError, WaitTimeout, translated
 from pytest_containers.handle.readiness import Readiness
+from pytest_containers.resting import Limit
 
 if TYPE_CHECKING:
     from pytest_containers.files import Content
@@ -30,7 +31,7 @@ class Life(Readiness):
         with self.open_wait() as waiting:
             poll = select.poll()
             poll.register(waiting.fileno(), select.POLLIN)
-            if poll.poll(limit * 1000):
+            if Limit(limit).poll(poll):
                 with translated(f"cannot wait for container {self._what}"):
                     code = waiting.result()
                 self._end_forwarding()

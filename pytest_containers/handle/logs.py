@@ -5,11 +5,11 @@ from __future__ import annotations
 import queue
 import re
 import threading
-import time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self, cast
 
 from pytest_containers.client.errors import ClientError
 from pytest_containers.errors import ContainerError, ContainerExited, WaitTimeout, translated
+from pytest_containers.resting import Limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -190,15 +190,17 @@ class Logs:
     def _found(self, search: Search, stream: Stream | None, limit: float) -> re.Match[str] | None:
         """The match; None where time ran out. ContainerExited where the output ended."""
         __tracebackhide__ = True
-        end = time.monotonic() + limit
+        rest = Limit(limit)
         with translated(f"cannot follow the output of container {self._what}"):
             output = self._read(stdout=stream != "stderr", stderr=stream != "stdout", tail="all", follow=True)
         with Pump(output) as pump:
             while True:
-                left = max(end - time.monotonic(), 0.0)
+                left = rest.left()
                 piece = pump.next(min(left, PROMPT_GRACE) if search.tentative else left)
                 if piece is None:
-                    return search.settle()
+                    if search.tentative or not rest.left():
+                        return search.settle()
+                    continue
                 if isinstance(piece, Over):
                     break
                 if found := search.feed(*piece):

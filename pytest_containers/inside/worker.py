@@ -17,14 +17,16 @@ import pytest
 from _pytest.config import get_config
 
 from pytest_containers.inside import measured, processes
+from pytest_containers.inside.debugger import Debugger
 from pytest_containers.inside.messages import Messages
 from pytest_containers.plugin import INSIDE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
+    from typing import IO
 
 
-def serve(settings: Mapping[str, Any], requests: Iterable[bytes], descriptor: int) -> None:
+def serve(settings: Mapping[str, Any], requests: IO[bytes], descriptor: int) -> None:
     """Answer requests until there are no more."""
     measuring, problem = None, ""
     try:
@@ -32,7 +34,7 @@ def serve(settings: Mapping[str, Any], requests: Iterable[bytes], descriptor: in
     except ImportError as error:
         problem = f"coverage is not measured in the container of {settings['where']}: {error}"
     try:
-        warm = Warm(settings, descriptor, measuring)
+        warm = Warm(settings, descriptor, measuring, requests)
     except BaseException as error:  # noqa: BLE001  whatever a conftest.py raises is told
         text = str(error) if isinstance(error, pytest.UsageError) else traceback.format_exc()
         os.write(
@@ -75,11 +77,12 @@ def _announced() -> bool:
 class Warm:
     """One pytest session that never ends by itself."""
 
-    def __init__(self, settings: Mapping[str, Any], descriptor: int, measuring: Any) -> None:
+    def __init__(self, settings: Mapping[str, Any], descriptor: int, measuring: Any, requests: IO[bytes]) -> None:
         self._measuring = measuring
         self._config = config = _config(settings)
         self.messages: Messages = Messages(descriptor, config)
         config.pluginmanager.register(self.messages, "pytest_containers_messages")
+        config.pluginmanager.register(Debugger(self.messages, requests, config), "pytest_containers_debugger")
         config._do_configure()  # pyright: ignore[reportPrivateUsage]  # what pytest.main does, without its end
         self._session = pytest.Session.from_config(config)
         config.hook.pytest_sessionstart(session=self._session)

@@ -16,6 +16,7 @@ from pytest_containers.isolation import place as places
 from pytest_containers.isolation import settings
 from pytest_containers.isolation.warm import TimedOut, Warm
 from pytest_containers.session import engine_of, number_setting
+from pytest_containers.terminal import Terminal
 
 if TYPE_CHECKING:
     from pytest_containers.isolation.place import Place
@@ -74,6 +75,7 @@ class _Test:
         self._begun = False
         self._complete = False
         """Whether its own process came to its end, or there was none to be had and that was reported."""
+        self._terminal = Terminal(self._config)
         self._phase: Phase | None = None
         """The last phase that was reported."""
 
@@ -103,6 +105,7 @@ class _Test:
             words = f"it took more than {timeout:g} s" if self._begun else f"it had not begun after {startup:g} s"
             raise _Died(f"timed out: {words}", _sections(warm, [])) from None
         finally:
+            self._terminal.leave()
             if not warm.usable:
                 _forget(self._config, place)
         return True
@@ -127,7 +130,7 @@ class _Test:
 
     def _show(self, number: int, data: bytes) -> None:
         """What pytest inside does not capture is shown where this one does not capture either."""
-        if self._config.option.capture in {"no", "tee-sys"}:
+        if self._terminal.entered or self._config.option.capture in {"no", "tee-sys"}:
             stream = sys.stdout if number == 1 else sys.stderr
             stream.write(data.decode(errors="replace"))
             stream.flush()
@@ -138,7 +141,25 @@ class _Test:
         """Its process has begun."""
         self._begun = True
 
-    def report(self, message: dict[str, Any], _warm: Warm) -> None:
+    def debugging(self, _message: dict[str, Any], warm: Warm) -> None:
+        """Its debugger is open."""
+        self._terminal.enter()
+        self._show(1, bytes(warm.uncaptured))
+        warm.answer("")
+
+    def ask(self, _message: dict[str, Any], warm: Warm) -> None:
+        """Its debugger wants a line."""
+        try:
+            line = self._terminal.line()
+        except KeyboardInterrupt:  # at its prompt: as pdb has it
+            line = "\n"
+        warm.answer(line)
+
+    def resumed(self, _message: dict[str, Any], _warm: Warm) -> None:
+        """Its debugger was left."""
+        self._terminal.leave()
+
+    def report(self, message: dict[str, Any], warm: Warm) -> None:
         """A phase is over."""
         report = self._config.hook.pytest_report_from_serializable(config=self._config, data=message["report"])
         _restore(report)
@@ -146,6 +167,9 @@ class _Test:
         if report.failed:
             report.sections.append(("in container", self._where))
         self._item.ihook.pytest_runtest_logreport(report=report)
+        shells = self._config.pluginmanager.getplugin("pytest_containers_debug")
+        if report.failed and shells is not None:
+            cast("Any", shells).look(self._item, report, [(warm.container, "")])
 
     def warning(self, message: dict[str, Any], _warm: Warm) -> None:
         """A warning was given."""
@@ -231,7 +255,21 @@ class _Test:
         raise _Died(words, _sections(warm, message["captured"]))
 
 
-_KINDS = ("started", "report", "warning", "problem", "finished", "exit", "fatal", "uncollected", "absent", "ended")
+_KINDS = (
+    "started",
+    "debugging",
+    "ask",
+    "resumed",
+    "report",
+    "warning",
+    "problem",
+    "finished",
+    "exit",
+    "fatal",
+    "uncollected",
+    "absent",
+    "ended",
+)
 _TAKE = {name: getattr(_Test, name) for name in _KINDS}
 
 

@@ -39,7 +39,7 @@ _NOT_PASSED = frozenset({"PYTHONHOME", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHON
 _OPTIONS: dict[str, Any] = {
     "collectonly": False, "keyword": "", "markexpr": "", "deselect": None, "ignore": None, "ignore_glob": None,
     "lf": False, "failedfirst": False, "newfirst": False, "stepwise": False, "stepwise_skip": False, "maxfail": 0,
-    "usepdb": False, "trace": False, "xmlpath": None, "log_file": None, "pastebin": None, "debug": None,
+    "xmlpath": None, "log_file": None, "pastebin": None, "debug": None,
     "basetemp": None, "numprocesses": None, "maxprocesses": None, "dist": "no", "tx": [], "looponfail": False,
     "cov_source": [], "no_cov": True, "plugins": [], "pyargs": False, "keepduplicates": True,
     "setuponly": False, "setupshow": False, "setupplan": False, "showfixtures": False, "show_fixtures_per_test": False,

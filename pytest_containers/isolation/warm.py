@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import select
-import time
 from typing import TYPE_CHECKING, Any
 
 from pytest_containers.client.hijack import STDOUT, Demultiplexer
 from pytest_containers.errors import ContainerError, translated
+from pytest_containers.resting import Limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -96,23 +96,26 @@ class Warm:
         self.uncaptured.clear()
         self.requests += 1
         self._write({"nodeid": nodeid, "path": path, "number": self.requests})
-        deadline: float | None = time.monotonic() + startup
+        limit: Limit | None = Limit(startup)
         while self.usable:
-            for message in self._receive(deadline, show):
+            for message in self._receive(limit, show):
                 if message.get("number", self.requests) != self.requests:
                     continue  # the end of the process of the test before, for which nobody has waited
                 if message["kind"] == "started":
-                    deadline = None if timeout is None else time.monotonic() + timeout
+                    limit = None if timeout is None else Limit(timeout)
                 yield message
                 if message["kind"] in _LAST:
                     return
 
-    def _receive(self, deadline: float | None, show: Callable[[int, bytes], None]) -> list[dict[str, Any]]:
+    def answer(self, line: str) -> None:
+        """Give the debugger inside the line that it has asked for."""
+        self._write({"line": line})
+
+    def _receive(self, limit: Limit | None, show: Callable[[int, bytes], None]) -> list[dict[str, Any]]:
         """The messages in what comes next; ``usable`` is false where nothing will."""
-        left = None if deadline is None else (deadline - time.monotonic()) * 1000
         poll = select.poll()
         poll.register(self._stream.fileno(), select.POLLIN)
-        if (left is not None and left <= 0) or not poll.poll(left):
+        if not (poll.poll() if limit is None else limit.poll(poll)):
             self.usable = False
             raise TimedOut
         piece = self._stream.read()

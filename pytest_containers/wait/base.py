@@ -11,6 +11,8 @@ import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_containers.resting import Limit
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
@@ -94,8 +96,8 @@ class Probe(ABC):
         """Whether to ask again without any news, since nobody tells."""
         return False
 
-    def until(self) -> float:
-        """When it is to be asked again at the latest (``time.monotonic``)."""
+    def within(self) -> float:
+        """The seconds in which it is to be asked again at the latest."""
         return math.inf
 
     def readable(self) -> Iterable[int]:
@@ -180,23 +182,23 @@ def run(wait: Wait, target: Target, timeout: float) -> None:
         Ended: the container ended, and even its last output did not fulfil it.
         TimedOut: it did not within ``timeout`` seconds, or within its own limit.
     """
-    end = time.monotonic() + timeout
+    limit = Limit(timeout)
     probe = wait.begin(target)
     try:
         if probe.check():
             return
         with target.open_wait() as waiting:
-            if not _loop(probe, waiting.fileno(), end):
+            if not _loop(probe, waiting.fileno(), limit):
                 raise TimedOut(timeout, probe.tries, probe.seen)
     finally:
         probe.close()
 
 
-def _loop(probe: Probe, waiting: int, end: float) -> bool:
-    """Whether it was fulfilled before ``end``."""
+def _loop(probe: Probe, waiting: int, limit: Limit) -> bool:
+    """Whether it was fulfilled in time."""
     interval = FIRST_INTERVAL
-    while (left := end - time.monotonic()) > 0:
-        pause = min(left, probe.until() - time.monotonic(), interval if probe.again() else math.inf)
+    while (left := limit.left()) > 0:
+        pause = min(left, probe.within(), interval if probe.again() else math.inf)
         ready = _news(waiting, probe.readable(), probe.writable(), pause)
         if probe.check():
             return True

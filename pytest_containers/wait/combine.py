@@ -80,8 +80,8 @@ class _Several(Probe):
     def again(self) -> bool:
         return builtins.any(probe.again() for probe in self._open.values())
 
-    def until(self) -> float:
-        return min((probe.until() for probe in self._open.values()), default=super().until())
+    def within(self) -> float:
+        return min((probe.within() for probe in self._open.values()), default=super().within())
 
     def readable(self) -> Iterable[int]:
         return chain.from_iterable(probe.readable() for probe in self._open.values())

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from pytest_containers.resting import Limit
 from pytest_containers.wait.base import Probe, TimedOut, Wait
 
 if TYPE_CHECKING:
@@ -18,13 +18,13 @@ class _LimitedProbe(Probe):
     def __init__(self, probe: Probe, seconds: float) -> None:
         self._probe = probe
         self._seconds = seconds
-        self._end = time.monotonic() + seconds
+        self._limit = Limit(seconds)
 
     def check(self) -> bool:
         if self._probe.check():
             return True
         self.tries = self._probe.tries
-        if time.monotonic() >= self._end:
+        if not self._limit.left():
             raise TimedOut(self._seconds, self.tries, self.seen)
         return False
 
@@ -35,8 +35,8 @@ class _LimitedProbe(Probe):
     def again(self) -> bool:
         return self._probe.again()
 
-    def until(self) -> float:
-        return min(self._end, self._probe.until())
+    def within(self) -> float:
+        return min(self._limit.left(), self._probe.within())
 
     def readable(self) -> Iterable[int]:
         return self._probe.readable()

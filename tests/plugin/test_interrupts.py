@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import sys
 from typing import TYPE_CHECKING
 
 import pexpect
@@ -14,7 +13,7 @@ from pytest_containers.embedded import runtime_home
 from tests.plugin.conftest import HANG_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     Terminal = Callable[..., pexpect.spawn[str]]
@@ -32,22 +31,11 @@ SILENT = """
 """
 
 
-@pytest.fixture
-def terminal(pytester: pytest.Pytester) -> Iterator[Terminal]:
-    """Run a project's tests in a terminal; returns when they have said NOW."""
-    started: list[pexpect.spawn[str]] = []
-
-    def run(text: str, *arguments: str) -> pexpect.spawn[str]:
-        pytester.makepyfile(test_it=text)
-        words = ["-P", "-m", "pytest", "--color=no", "-p", "no:cacheprovider", *arguments]
-        child = pexpect.spawn(sys.executable, words, cwd=pytester.path, timeout=HANG_LIMIT, encoding="utf-8")
-        started.append(child)
-        child.expect("NOW")
-        return child
-
-    yield run
-    for child in started:
-        child.close(force=True)
+def started(terminal: Terminal, text: str, *arguments: str) -> pexpect.spawn[str]:
+    """A run that has come to where it says so."""
+    child = terminal(SILENT + text, *arguments)
+    child.expect("NOW")
+    return child
 
 
 def directories(child: pexpect.spawn[str]) -> list[Path]:
@@ -109,7 +97,7 @@ def line_of(text: str) -> int:
     ],
 )
 def test_one_ctrl_c_ends_all(terminal: Terminal, text: str) -> None:
-    child = terminal(SILENT + text)
+    child = started(terminal, text)
     child.sendintr()
     said = end(child)
     assert f"test_it.py:{line_of(SILENT + text)}: KeyboardInterrupt" in said
@@ -129,7 +117,7 @@ def test_two_more_do_not_wait_for_fixtures(terminal: Terminal) -> None:
         now()
         time.sleep(1000)  # here
     """
-    child = terminal(SILENT + text)
+    child = started(terminal, text)
     child.sendintr()
     child.expect("NOW")
     child.sendintr()
@@ -148,7 +136,7 @@ def test_three_at_once(terminal: Terminal) -> None:
         now()
         time.sleep(1000)
     """
-    child = terminal(SILENT + text)
+    child = started(terminal, text)
     for _ in range(3):
         child.sendintr()
     assert "Traceback" not in end(child)
@@ -163,7 +151,7 @@ def test_a_process_that_handles_ctrl_c_itself(terminal: Terminal) -> None:
                 signal.raise_signal(signal.SIGINT)
         now()
     """
-    assert "1 passed" in end(terminal(SILENT + text))
+    assert "1 passed" in end(started(terminal, text))
 
 
 def test_workers(terminal: Terminal) -> None:
@@ -175,7 +163,7 @@ def test_workers(terminal: Terminal) -> None:
         now()
         time.sleep(1000)
     """
-    child = terminal(SILENT + text, "-n", "1")
+    child = started(terminal, text, "-n", "1")
     child.sendintr()
     assert "INTERNALERROR" not in end(child)
 
@@ -193,7 +181,7 @@ def test_terminal_that_is_closed(terminal: Terminal) -> None:
         now()
         time.sleep(1000)
     """
-    child = terminal(SILENT + text)
+    child = started(terminal, text)
     engine = engine_of(child)
     child.close()  # the kernel tells all that are in it
     assert select.select([engine], [], [], HANG_LIMIT)[0]
@@ -210,7 +198,7 @@ def test_time_limits_of_pytest_timeout(terminal: Terminal, method: str) -> None:
         now()
         containers.start_all(ContainerSpec("host", "sleep 1000", wait=wait.port(9)))
     """
-    child = terminal(SILENT + text)
+    child = started(terminal, text)
     engine = engine_of(child)
     child.expect("1 failed" if method == "signal" else "Timeout")
     assert select.select([engine], [], [], HANG_LIMIT)[0]  # "thread" ends pytest by os._exit
