@@ -50,10 +50,16 @@ class _Clock:
 
 
 _clock = _Clock()
-stop = _clock.stop
-"""Let all limits rest; they may do so already."""
-go = _clock.go
-"""Let them go on; they may do so already."""
+
+
+def stop() -> None:
+    """Let all limits rest; they may do so already."""
+    _clock.stop()
+
+
+def go() -> None:
+    """Let them go on; they may do so already."""
+    _clock.go()
 
 
 @contextlib.contextmanager
