@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from logging import Logger
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from pytest_containers.files import Content, check_files
 from pytest_containers.limits import Limits
 from pytest_containers.networks import Network
+from pytest_containers.options import OF_FIXTURES, check_names
 from pytest_containers.volumes import Volume
 from pytest_containers.wait.base import Wait
 
@@ -274,6 +275,7 @@ class ContainerSpec:
 def specify(image: str, command: Command | None, options: AllOptions) -> ContainerSpec:
     """ContainerSpec without a traceback through its checks: a mistake shows at the line that called us."""
     __tracebackhide__ = True
+    check_names("container", options, {one.name for one in fields(ContainerSpec)}, OF_FIXTURES)
     try:
         return ContainerSpec(image, command, **options)
     except (TypeError, ValueError) as error:

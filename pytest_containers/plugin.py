@@ -195,8 +195,12 @@ def _needs_engine(item: pytest.Item) -> bool:
     return any(hasattr(each[-1].func, "__pytest_containers__") for each in definitions if each)
 
 
+_ONLY_SHOW = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_test")
+"""pytest's options that run no test and set up no fixture."""
+
+
 def _runs_tests(config: pytest.Config) -> bool:
-    return not (config.option.collectonly or getattr(config.option, "setupplan", False) or INSIDE in config.stash)
+    return INSIDE not in config.stash and not any(getattr(config.option, name, False) for name in _ONLY_SHOW)
 
 
 def _begin(config: pytest.Config) -> None:

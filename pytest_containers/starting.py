@@ -40,6 +40,7 @@ class Start:
         self._thread.start()
 
     def _run(self) -> None:
+        __tracebackhide__ = True
         try:
             self._container = self._make(self._created)
         except BaseException as error:  # noqa: BLE001  it is raised in the thread that waits
@@ -80,14 +81,15 @@ def together(engine: Engine, specs: list[ContainerSpec], node: object) -> list[C
     Where one fails, the others are removed, and the first failure is raised.
     """
     __tracebackhide__ = True
-    starts = [
-        Start(
-            engine,
-            f"start {spec.image}",
-            lambda created, spec=spec: engine.run_container(spec, node=node, created=created),
-        )
-        for spec in specs
-    ]
+
+    def making(spec: ContainerSpec) -> Callable[[Callable[[Container], None]], Container]:
+        def make(created: Callable[[Container], None]) -> Container:
+            __tracebackhide__ = True
+            return engine.run_container(spec, node=node, created=created)
+
+        return make
+
+    starts = [Start(engine, f"start {spec.image}", making(spec)) for spec in specs]
     try:
         failed = next((error for one in starts if (error := _error(one)) is not None), None)
         if failed is not None:
@@ -102,6 +104,7 @@ def together(engine: Engine, specs: list[ContainerSpec], node: object) -> list[C
 
 
 def _error(start: Start) -> BaseException | None:
+    __tracebackhide__ = True
     try:
         start.result()
     except Exception as error:  # noqa: BLE001  of the one that is raised after all have ended

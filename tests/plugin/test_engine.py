@@ -50,19 +50,33 @@ def test_run_without_container_tests_starts_and_imports_nothing(run: Run) -> Non
     result.assert_outcomes(passed=1)
 
 
-@pytest.mark.parametrize("options", [["--collect-only"], ["--setup-plan"], ["-k", "pure"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "options",
+    [["--collect-only"], ["--setup-plan"], ["-k", "pure"], ["--fixtures"], ["--fixtures-per-test"], ["--markers"]],
+    ids=" ".join,
+)
 def test_nothing_is_started_where_no_test_will_need_it(run: Run, options: list[str]) -> None:
     result = run(
         *options,
         conftest="""
             import sys
-            from pathlib import Path
-            def pytest_sessionfinish(session):
+            def pytest_unconfigure(config):
                 place = sys.modules.get("pytest_containers.session")
-                assert place is None or place.existing_engine(session.config) is None
+                assert place is None or place.existing_engine(config) is None
                 print("NOTHING STARTED")
         """,
-        test_it="def test_it(containers): ...\ndef test_pure(): ...",
+        test_it="""
+            import pytest
+            from pytest_containers import container, image, network, volume
+            net, vol, base = network(), volume(), image("127.0.0.1:1/no/such:1")
+            box = container(base, network=net, volumes={"/x": vol}, shared=False, snapshot=True)
+            @pytest.mark.container_images("127.0.0.1:1/no/such:1")
+            @pytest.mark.container_limits(memory="64m")
+            def test_it(containers, box): ...
+            @pytest.mark.in_container(image="127.0.0.1:1/no/such:1")
+            def test_inside(): ...
+            def test_pure(): ...
+        """,
     )
     assert result.ret == 0
     result.stdout.fnmatch_lines("*NOTHING STARTED*")

@@ -58,7 +58,7 @@ def test_network_must_be_one(run: Run) -> None:
     )
 
 
-@pytest.mark.parametrize(("argument", "words"), [("network()", "has no name"), ("7", "must be a fixture made by")])
+@pytest.mark.parametrize(("argument", "words"), [("network()", "without a name"), ("7", "must be a fixture made by")])
 def test_network_argument_is_checked(run: Run, argument: str, words: str) -> None:
     result = run(
         test_it=f"""
