@@ -44,7 +44,7 @@ def test_run_without_container_tests_starts_and_imports_nothing(run: Run) -> Non
             import sys
             def test_it():
                 ours = {name for name in sys.modules if name.startswith(("pytest_containers", "container_runtime"))}
-                assert ours == {"pytest_containers", "pytest_containers.plugin"}
+                assert ours == {"pytest_containers", "pytest_containers.plugin", "pytest_containers.given"}
         """
     )
     result.assert_outcomes(passed=1)
