@@ -24,7 +24,7 @@ from tests.differential.client import Api, archive
 from tests.engines import HANG, own_engine
 from tests.registry import busybox_layer
 
-SECONDS = float(os.environ.get("FUZZ_SECONDS", "10"))
+SECONDS = float(os.environ.get("FUZZ_SECONDS", "4"))
 """How long each test draws new requests."""
 
 # Not drawn: what ends the engine, and what asks a registry of the internet.
