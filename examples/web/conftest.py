@@ -1,15 +1,14 @@
-"""A web application, its database and its cache, in a private network where they find each other by name."""
+"""A web application, its database and its cache, in a private network, all of them fresh for each test."""
 
 from pathlib import Path
 
 from examples.machine import postgres, redis
 from pytest_containers import Container, ContainerSpec, Network, container, network, wait
 
-backend = network(scope="module")
-cache = container(redis, scope="module", network=backend)  # in a suite of yours: "redis:7"
+backend = network()
+cache = container(redis, network=backend)  # in a suite of yours: "redis:7"
 db = container(
     postgres,  # "postgres:17"
-    scope="module",
     network=backend,
     env={"POSTGRES_PASSWORD": "secret"},
     wait=wait.log("ready to accept connections", times=2) & wait.port(5432),
@@ -18,7 +17,7 @@ db = container(
 )
 
 
-@container.define(scope="module")
+@container.define
 def app(backend: Network, db: Container, cache: Container) -> ContainerSpec:
     return ContainerSpec(
         image="host",

@@ -18,4 +18,5 @@ def test_second_answer_comes_from_the_cache(app: Container, db: Container, cache
 
 def test_survives_a_restart_of_the_cache(app: Container, cache: Container) -> None:
     cache.restart()  # it keeps its address; ready again when this returns
-    assert items(app)[0] == "pen"
+    assert items(app) == ("ink,pen", "miss")
+    assert items(app) == ("ink,pen", "hit")
