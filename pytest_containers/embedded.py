@@ -26,6 +26,8 @@ from pytest_containers.errors import ContainerError
 
 NAME = "pytest-containers"
 SOCKET, LOCK, LOG, PID = "docker.sock", "lock", "engine.log", "engine.pid"
+LEDGER = "ledger"
+"""The engine's list of what it has on the machine; a file in the run directory."""
 END_LIMIT = 20.0
 """Seconds that the engine may take to end before it is killed; usually milliseconds."""
 LOG_TAIL = 4096  # bytes of the engine's log that a message shows
@@ -163,6 +165,9 @@ class EmbeddedEngine(Engine):
 
     def explain(self, error: Exception) -> str:
         """The reason with the end of the engine's log, where it ended."""
+        full = _no_space(self._directory.parent)
+        if full:
+            return f"the embedded engine cannot run: {full}"
         log = self._read_log()
         ended = f", which ended with status {self._status()}" if self._wait(1.0) else ""
         last = f"; its last words:\n{log}" if log else ""
@@ -203,6 +208,7 @@ class EmbeddedEngine(Engine):
         if self._pid and not self._shared and not self.kept:
             _end(os.pidfd_open(self._pid))
             os.waitid(os.P_PID, self._pid, os.WEXITED)
+            _remove_unused(self._directory)
         self._pid = 0
         for descriptor in (self._lifeline, self._log):
             if descriptor >= 0:
@@ -210,11 +216,40 @@ class EmbeddedEngine(Engine):
         self._lifeline = self._log = -1
 
 
+def _no_space(directory: Path) -> str:
+    """That nothing can be written there, and what to do; empty where it can, or there is nothing to look at."""
+    try:
+        found = os.statvfs(directory)
+    except OSError:
+        return ""
+    if found.f_bavail and (found.f_favail or not found.f_files):
+        return ""
+    other = "" if os.geteuid() == 0 else ", or set XDG_RUNTIME_DIR to a directory on another one"
+    return f"no space is left on the filesystem of {directory} (df {directory}); free some{other}"
+
+
+def _remove_unused(directory: Path) -> None:
+    """Remove what an engine has left that could write nothing down, and so made nothing; others are swept."""
+    try:
+        lock = os.open(directory / LOCK, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:  # it has removed its directory, as it should
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not (directory / LEDGER).stat().st_size:
+            shutil.rmtree(directory, ignore_errors=True)
+    except OSError:  # somebody of it is alive, and ends it
+        return
+    finally:
+        os.close(lock)
+
+
 def end_shared(directory: Path) -> None:
     """End the engine of a run that a worker started; called by xdist's controller when the workers are gone."""
     try:
         pidfd = os.pidfd_open(int((directory / PID).read_text()))
     except (OSError, ValueError):
+        _remove_unused(directory)
         return  # no test needed it, or it has ended
     client = Client(f"unix://{directory / SOCKET}", END_LIMIT)
     try:

@@ -50,4 +50,13 @@ class translated:  # noqa: N801  read as words: with translated("cannot start â€
         """Translate what was raised."""
         __tracebackhide__ = True
         if isinstance(error, ClientError):
-            raise ContainerError(f"{self._wanted}: {error}") from None
+            raise ContainerError(f"{self._wanted}: {error}{_if_full(str(error))}") from None
+
+
+def _if_full(message: str) -> str:
+    """What to do about a full disk of the engine, where it does not say so itself."""
+    if "no space left on device" not in message.lower() or "free some" in message:
+        return ""
+    return (
+        "; the engine's disk is full: free some space where it keeps images and containers (`df`, `docker system df`)"
+    )
