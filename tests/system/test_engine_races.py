@@ -145,8 +145,8 @@ def test_what_enters_a_container_that_ends_is_told_so(engine, joining):
         one = run(engine, "sleep", "1000", host={"IpcMode": "shareable"})
         pid = engine.call("GET", f"/containers/{one}/json")[1]["State"]["Pid"]
         if joining == "exec":
-            made = engine.call("POST", f"/containers/{one}/exec", {"Cmd": ["sleep", "1000"]})[1]["Id"]
-            path, body = f"/exec/{made}/start", json.dumps({"Detach": True})
+            made = engine.call("POST", f"/containers/{one}/exec", {"Cmd": ["sleep", "1000"], "Tty": True})[1]["Id"]
+            path, body = f"/exec/{made}/start", json.dumps({"Detach": True, "Tty": True})
         else:
             other = create(engine, "true", host={f"{joining.title()}Mode": f"container:{one}"})
             path, body = f"/containers/{other}/start", None

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+READY = b"\1"
+"""What a report begins with where all steps have been done: without it its end is not that of a successful execve."""
+
+
 def enter_cgroups(task_files: Sequence[str]) -> None:
     """Write the calling process into each group: "0" means the writer (cgroups(7))."""
     for path in task_files:
@@ -126,6 +130,7 @@ def run(
     """The child's whole life before execve; does not return. Errors are reported as by ``run_steps``."""
     enter(report, entry)
     run_steps(report, steps, child)
+    os.write(report, READY)
     try:
         execute(process["args"], process.get("env") or [])
     except OSError as error:

@@ -315,7 +315,7 @@ class Launcher:
             self._reap(process)
 
     def _read_report(self, process: Process) -> None:
-        """End of file is the close-on-exec of a successful execve; anything else is the step that failed."""
+        """Ready, then end of file: the close-on-exec of a successful execve; anything else is the step that failed."""
         data = os.read(process.report, 65536)
         if data:
             process.error += data
@@ -323,7 +323,8 @@ class Launcher:
         self.starting -= 1
         self._forget(process.report)
         process.report = -1
-        process.started = not process.error
+        process.started = process.error == entries.READY
+        process.error = process.error.removeprefix(entries.READY)
         if process.started:
             self.send({"id": process.identity, "pid": process.host_pid})
 

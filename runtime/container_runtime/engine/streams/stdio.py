@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 
 from container_runtime.engine.streams.streams import STDERR, STDOUT, pipe_for_reading, pipe_for_writing
 from container_runtime.engine.streams.terminal import Terminal
@@ -73,14 +74,14 @@ class Ends:
         if self._console is None:
             return
         with self._console as console:
-            _, descriptors, _, _ = socket.recv_fds(console, 1, 1, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
+            master = _receive(console)
         self._console = None
-        if not descriptors:
+        if master < 0:
             raise EngineError("the process has started without sending its terminal")
-        self.outputs = [(descriptors[0], STDOUT)]
-        self.terminal = Terminal(descriptors[0])
+        self.outputs = [(master, STDOUT)]
+        self.terminal = Terminal(master)
         if self.input == -2:
-            self.input = os.dup(descriptors[0])
+            self.input = os.dup(master)
 
     def close(self) -> None:
         """Close all that is ours and was not taken: the process did not start."""
@@ -93,3 +94,12 @@ class Ends:
         if self.terminal is not None:
             self.terminal.close()
         self.outputs, self.input, self.terminal = [], -1, None
+
+
+def _receive(console: socket.socket) -> int:
+    """The descriptor that has come through ``console``; -1 for none. socket.recv_fds would drop the flags."""
+    try:
+        _, found, _, _ = console.recvmsg(1, socket.CMSG_LEN(4), socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
+    except BlockingIOError:
+        return -1
+    return next((int.from_bytes(data[:4], sys.byteorder) for _, _, data in found if len(data) >= 4), -1)
