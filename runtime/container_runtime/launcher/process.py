@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 
 from container_runtime.kernel import syscalls as sys
@@ -9,6 +10,9 @@ from container_runtime.kernel import syscalls as sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from container_runtime.cgroups.manager import Group
+
+
+_PF_EXITING = 4  # linux/sched.h; in the field "flags" of proc_pid_stat(5)
 
 
 class Process:
@@ -57,4 +61,15 @@ def has_ended(processes: dict[str, Process], owner: str) -> bool:
         return True
     poll = select.poll()
     poll.register(found.pidfd, select.POLLIN)
-    return bool(poll.poll(0))
+    return bool(poll.poll(0)) or _is_exiting(found.host_pid)
+
+
+def _is_exiting(pid: int) -> bool:
+    """Whether it has begun to end: the first process of a pid namespace then waits for the end of all others in it."""
+    try:
+        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        text = os.read(descriptor, 4096)
+        os.close(descriptor)
+    except OSError:
+        return True
+    return bool(int(text.rpartition(b")")[2].split()[6]) & _PF_EXITING)
