@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import traceback
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from container_runtime.engine.events.events import Bus
@@ -43,6 +44,7 @@ class Engine:
         self.containers: dict[str, Container] = {}
         self.names: dict[str, str] = {}
         self.execs: dict[str, Exec] = {}
+        self.ended_execs: deque[str] = deque()
         self.ending = False
         self.end_requested = asyncio.Event()
         self.lifelines = Lifelines(self.end_requested.set)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 REMEMBERED = 600.0
 """Seconds that an exec is known after its end: the longest that Docker's own clearing takes (moby, daemon/exec.go)."""
 
+MOST_REMEMBERED = 4096
+"""Execs that have ended and are still known; each takes some 1.5 kB, and clients ask for an exit code at once."""
 
 _FAILED = "OCI runtime exec failed: exec failed: unable to start container process"
 
@@ -272,6 +274,9 @@ def forget_later(engine: Engine, one: Exec) -> None:
         engine.execs.pop(one.id, None)
         return
     asyncio.get_running_loop().call_later(REMEMBERED, engine.execs.pop, one.id, None)
+    engine.ended_execs.append(one.id)
+    if len(engine.ended_execs) > MOST_REMEMBERED:
+        engine.execs.pop(engine.ended_execs.popleft(), None)
 
 
 def forget(engine: Engine, one: Exec) -> None:
