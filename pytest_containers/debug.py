@@ -176,10 +176,14 @@ def _beside(engine: Engine, one: _Candidate) -> None:
     try:
         helper = client.containers.create(body)
     except NotFoundError:
+        named = f"container:{one.container.name}"
         _say(
-            f"the image of {one.words} has no shell, and this engine cannot lend one; with an image that has tools:\n"
-            f"  docker -H {engine.url} run -it --rm --pid {target} --network {target} --cap-add SYS_PTRACE busybox"
+            f"the image of {one.words} has no shell, and this engine cannot lend one; in another terminal, with an "
+            "image that has tools:\n"
+            f"  docker -H {engine.url} run -it --rm --pid {named} --network {named} --cap-add SYS_PTRACE busybox\n"
+            "return, and the run goes on"
         )
+        sys.stdin.readline()
         return
     try:
         client.containers.start(helper)

@@ -107,8 +107,10 @@ def test_engine_that_cannot_lend_a_shell(terminal: Terminal, pytester: pytest.Py
         """,
         "--containers-debug",
     )
-    child.expect(r"box .* has no shell, and this engine cannot lend one; with an image that has tools:\s+")
+    child.expect(r"box .* has no shell, and this engine cannot lend one; in another terminal, with")
     child.expect(r"docker -H unix:\S+ run -it --rm --pid container:\w+ --network container:\w+ --cap-add SYS_PTRACE")
+    child.sendline("")
+    child.expect(LEFT)
     child.expect(pexpect.EOF)
 
 
