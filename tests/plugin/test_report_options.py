@@ -21,7 +21,9 @@ PROJECT = """
     def test_good(n, shared, db): pass
     def test_bad(shared, db): assert "<script>alert(1)</script>" == ""
     def test_own(containers):
-        containers.run("host", "echo mine").remove()
+        box = containers.run("host", "echo mine")
+        box.wait()
+        box.remove()
     broken = container("host", ["sh", "-c", "echo broken; exit 3"], wait=wait.log("never"))
     def test_broken(broken): pass
 """
