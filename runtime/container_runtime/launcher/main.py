@@ -181,7 +181,9 @@ class Launcher:
                 entry = entries.Entry(stdio, group.task_files, kind.cgroup_namespace, joined)
                 child = children.Child(program)
                 self._clone(message["id"], kind.flags, group, entry, steps, child, config["process"], "", pids)
-            self.processes[message["id"]].shared = not kind.flags & sys.CLONE_NEWPID
+            started = self.processes[message["id"]]
+            started.shared = not kind.flags & sys.CLONE_NEWPID
+            started.namespaces = operations.own_namespaces(config["linux"]["namespaces"])
         except Exception:
             if spare is None:
                 group.remove()
@@ -229,9 +231,11 @@ class Launcher:
         process = message["process"]
         steps = operations.compile_exec(process, seccomp=bool(message["seccomp"]))
         child = children.Child(self._filter(message["seccomp"]))
-        # All other namespaces of the container at once, by its pidfd; the cgroups before them, since their files are
-        # not there any more once the mount namespace is the container's.
-        first = entries.Entry(stdio, target.group.task_files, joined=[(target.pidfd, _EXEC_NAMESPACES)], unseen=True)
+        # All its own namespaces at once, by its pidfd: an ordinary user may not enter those that are the machine's.
+        # The cgroups before them, since their files are not there any more once the mount namespace is the container's.
+        first = entries.Entry(
+            stdio, target.group.task_files, joined=[(target.pidfd, target.namespaces & _EXEC_NAMESPACES)], unseen=True
+        )
         self._clone(message["id"], 0, target.group, first, steps, child, process, message["container"], target.pidfd)
 
     def _absent(self, linux: dict[str, Any]) -> frozenset[str]:

@@ -140,6 +140,14 @@ def clone_flags(namespaces: list[dict[str, Any]]) -> tuple[int, list[tuple[str, 
     return flags, joined
 
 
+def own_namespaces(namespaces: list[dict[str, Any]]) -> int:
+    """The flags of all namespaces that the container has not in common with the launcher."""
+    flags = 0
+    for namespace in namespaces:
+        flags |= _NAMESPACES[namespace["type"]]
+    return flags
+
+
 def split_pids(joined: list[tuple[str, int]]) -> tuple[list[tuple[str, int]], str]:
     """The namespaces that a process enters itself, and the pid namespace that it has to be born in, if there is one."""
     pids = next((path for path, flag in joined if flag == sys.CLONE_NEWPID), "")

@@ -26,6 +26,7 @@ class Process:
         "host_pid",
         "identity",
         "killed",
+        "namespaces",
         "owner",
         "pid",
         "pidfd",
@@ -45,6 +46,7 @@ class Process:
         self.container = container  # the id of the container that an exec runs in; empty for a container itself
         self.owner = owner
         self.error = b""
+        self.namespaces = 0  # flags of those that are not the launcher's own
         self.host_pid = sys.pid_of(self.pidfd)
         self.started = False
         self.frozen = ""  # the file that thaws its group, while it is paused

@@ -150,3 +150,10 @@ def test_init_comes_last_and_streams_become_the_users_before_the_rights_go():
     assert steps[-1] == ("init", ["sh", "-c", "x"])
     order = names(steps)
     assert order.index("own_streams") < order.index("bounding") < order.index("seccomp")
+
+
+def test_the_namespaces_that_an_exec_enters_are_the_containers_own():
+    """Not the machine's, which an ordinary user may not enter: those are not in the list."""
+    shared = [{"type": "mount"}, {"type": "uts"}, {"type": "ipc", "path": "/proc/1/ns/ipc"}]
+    own = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC
+    assert operations.own_namespaces(shared) == own
