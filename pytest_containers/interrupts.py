@@ -117,6 +117,18 @@ class Interrupts:
             engine.hurry(seconds)
 
 
+def interrupt_at(item: pytest.Item) -> None:
+    """Raise KeyboardInterrupt in the line of a test that runs elsewhere: pytest shows where it was raised."""
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    path, line, _ = item.reportinfo()
+    # The line of ``raise`` is the one after the first, and pytest counts from 0.
+    interrupted.__code__ = interrupted.__code__.replace(co_filename=str(path), co_firstlineno=line or 0)
+    interrupted()
+
+
 def _as_before() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import pytest
 
 from pytest_containers.errors import ContainerError
+from pytest_containers.interrupts import interrupt_at
 from pytest_containers.isolation import place as places
 from pytest_containers.isolation import settings
 from pytest_containers.isolation.warm import TimedOut, Warm
@@ -49,6 +50,8 @@ def run(item: pytest.Item, nextitem: pytest.Item | None) -> None:
         reason = str(error), []
     except _Died as error:
         reason = str(error), error.sections
+    except KeyboardInterrupt:
+        interrupt_at(item)
     if reason:  # not above: pytest would show what the failure was made of
         test.fail(*reason)
     _end_fixtures(item, nextitem)

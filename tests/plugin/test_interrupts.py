@@ -154,6 +154,23 @@ def test_a_process_that_handles_ctrl_c_itself(terminal: Terminal) -> None:
     assert "1 passed" in end(started(terminal, text))
 
 
+def test_a_test_in_a_container(terminal: Terminal) -> None:
+    text = """
+    import os, time
+    import pytest
+    @pytest.mark.in_container  # here
+    def test_it():
+        os.write(2, b"NOW")
+        time.sleep(1000)
+    """
+    child = terminal(text, "-s")
+    child.expect("NOW")
+    child.sendintr()
+    said = end(child)
+    assert f"test_it.py:{line_of(text)}: KeyboardInterrupt" in said
+    assert "Traceback" not in said
+
+
 def test_workers(terminal: Terminal) -> None:
     pytest.importorskip("xdist")
     text = f"""
