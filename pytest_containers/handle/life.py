@@ -82,6 +82,7 @@ class Life(Readiness):
 
     def attached(self) -> None:
         """Another process has started it, and it is ready."""
+        self.moments.pop("created", None)
         self._started = True
 
     def ending(self) -> str:

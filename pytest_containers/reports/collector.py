@@ -30,9 +30,9 @@ class Collector(Part):
 
     def leaving(self, engine: Engine, container: Container) -> None:
         """Take down what it was; ContainerError where the engine does not tell."""
-        failed = container.id in self._of_failed or (
-            container.definition.wait is not None and "ready" not in container.moments
-        )
+        moments = container.moments  # none of its beginning where another process has started it
+        unready = container.definition.wait is not None and "created" in moments and "ready" not in moments
+        failed = unready or container.id in self._of_failed
         record = record_of(engine, container, container.owner, lines=engine.log_lines if failed else 0, errors=failed)
         record.worker, record.failed, record.kept = self._worker, failed, container in engine.left
         if record.ended is None:

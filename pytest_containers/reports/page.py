@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -60,9 +61,12 @@ class Page:
     def add_report(self, report: pytest.TestReport, records: Iterable[Mapping[str, Any]]) -> None:
         """A part of a test, with the records of what has ended since the last one."""
         self.add_records(records)
-        worker = str(getattr(report, "worker_id", "") or "")
+        # Of a worker that is lost, xdist tells itself: without the worker's own mark, and without times.
+        lost: Any = getattr(getattr(report, "node", None), "gateway", None)
+        worker = str(getattr(report, "worker_id", "") or getattr(lost, "id", "") or "")
+        start = report.start or time.time()
         key = (report.nodeid, worker)
-        test = self._tests.setdefault(key, Test(report.nodeid, worker, report.start, report.stop))
+        test = self._tests.setdefault(key, Test(report.nodeid, worker, start, start))
         test.stop = max(test.stop, report.stop)
         if report.outcome == "skipped" and test.outcome == "passed":
             test.outcome = "skipped"

@@ -111,8 +111,8 @@ def _fill_state(record: Record, container: Container, details: ContainerDetails)
     """Engine's times against the engine's, ours against ours: another machine's clock may be wrong."""
     state = details.get("State", {})
     moments = container.moments
-    record.created = moments.get("created", time.time())
     created = seconds(details.get("Created", ""))
+    record.created = moments.get("created") or created or time.time()
     started, ended = seconds(state.get("StartedAt", "")), seconds(str(state.get("FinishedAt", "")))
     if created is not None and started is not None:
         record.started = max(0.0, started - created)

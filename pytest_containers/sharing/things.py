@@ -196,11 +196,20 @@ def _remove(engine: Engine, record: Record, handle: Container | None) -> None:
         engine.remove(Network(client, record["id"], record["name"]))
     elif record["kind"] == "volume":
         engine.remove(Volume(client, record["name"], {}))
-    elif handle is not None:
-        engine.remove(handle)
     else:
         with contextlib.suppress(NotFoundError):
-            client.containers.remove(record["id"], force=True, volumes=True)
+            engine.remove(handle or _unused(engine, record))
+
+
+def _unused(engine: Engine, record: Record) -> Container:
+    """A handle of a container that this worker had no use for; NotFoundError where it has gone."""
+    from pytest_containers.definition import ContainerSpec
+    from pytest_containers.handle import Container
+
+    image = engine.client.containers.inspect(record["id"]).get("Config", {}).get("Image", "")
+    live = Container(engine, record["id"], ContainerSpec(image), None, record["name"])
+    live.attached()
+    return live
 
 
 def end(config: pytest.Config) -> None:

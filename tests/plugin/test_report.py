@@ -107,6 +107,7 @@ def test_properties_of_failing_tests_in_junit_xml(
             def test_good(db): pass
             @pytest.fixture
             def broken(db):
+                db.wait()  # another worker has one of its own
                 yield
                 assert 0
             def test_teardown(db, broken): pass
