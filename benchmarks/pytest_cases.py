@@ -31,12 +31,43 @@ box = container("host", ["sleep", "infinity"])
 def test_box(box, number):
     assert box.id
 """
+REDIS = """\
+import pytest
+from pytest_containers import container, wait
+
+cache = container("host", ["redis-server", "--save", "", "--protected-mode", "no"], wait=wait.port(6379))
+
+@pytest.mark.parametrize("number", range({count}))
+def test_cache(cache, number):
+    assert cache.port(6379)
+"""
+INSIDE = """\
+import pytest
+
+@pytest.mark.in_container
+@pytest.mark.parametrize("number", range({count}))
+def test_inside(number):
+    assert number >= 0
+"""
 RECORD = """\
-import json, os
+import json, os, time
+
+import pytest
+
+def write(*what):
+    if path := os.environ.get("BENCHMARK_RECORD"):  # not in containers
+        with open(path, "a") as file:
+            print(json.dumps(what), file=file)
 
 def pytest_runtest_logreport(report):
-    with open(os.environ["BENCHMARK_RECORD"], "a") as file:
-        print(json.dumps([report.when, report.outcome, report.duration * 1000]), file=file)
+    write(report.when, report.duration * 1000)
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol():
+    start = time.perf_counter()
+    result = yield
+    write("all", (time.perf_counter() - start) * 1000)
+    return result
 """
 KILLED = """\
 import time
@@ -76,20 +107,37 @@ def without_containers(rounds: int) -> Work:
         )
 
 
-def fixture(rounds: int) -> list[Work]:
-    """A function's container of the host image: set-up and teardown as pytest counts them."""
+def _phases(tests: str, rounds: int, *options: str) -> dict[str, list[float]]:
+    """Milliseconds of set-up, call and teardown of each test but the first, as pytest counts them, and of all of it.
+
+    The first one waits for the engine, which the work "engine ready" tells.
+    """
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         (directory / "conftest.py").write_text(RECORD)
-        (directory / "test_fixture.py").write_text(FIXTURE.format(count=rounds + 1))
+        (directory / "test_phases.py").write_text(tests.format(count=rounds + 1))
         record = directory / "record"
-        _run(_pytest(directory), {"BENCHMARK_RECORD": str(record)})
+        _run(_pytest(directory, *options), {"BENCHMARK_RECORD": str(record)})
         reports = [json.loads(line) for line in record.read_text().splitlines()]
-    # The first set-up waits for the engine, which the work "engine ready" tells.
-    return [
-        Work(f"fixture {name}", samples={OURS: [spent for when, _, spent in reports if when == phase][1:]})
-        for name, phase in (("set-up", "setup"), ("teardown", "teardown"))
-    ]
+    return {phase: [spent for when, spent in reports if when == phase][1:] for phase in ("setup", "teardown", "all")}
+
+
+def fixture(rounds: int) -> list[Work]:
+    """A function's container of the host image, and one with redis-server: set-up (ready) and teardown.
+
+    Without look-ahead, so that a set-up is all there is to wait for.
+    """
+    works: list[Work] = []
+    for name, tests in (("fixture", FIXTURE), ("redis-server fixture", REDIS)):
+        phases = _phases(tests, rounds, "--containers-lookahead=off")
+        works += [Work(f"{name} {word}", samples={OURS: phases[phase]})
+                  for word, phase in (("set-up", "setup"), ("teardown", "teardown"))]  # fmt: skip
+    return works
+
+
+def inside(rounds: int) -> Work:
+    """A test that runs in a container, from the second one on: all that pytest does for it."""
+    return Work("in_container test", samples={OURS: _phases(INSIDE, rounds)["all"]})
 
 
 def killed() -> float:
@@ -122,5 +170,6 @@ def measure(rounds: int) -> list[Work]:
     return [
         without_containers(rounds),
         *fixture(rounds),
+        inside(rounds),
         interleave("kill -9 of pytest until nothing is left", {OURS: killed}, min(rounds, 10), warm_up=0),
     ]

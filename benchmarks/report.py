@@ -90,6 +90,9 @@ GOALS = (
     Goal("growth of a pytest run without containers", 15, "ms", _growth),
     Goal("fixture set-up", 25, "ms", lambda r: r.median("fixture set-up")),
     Goal("fixture teardown", 10, "ms", lambda r: r.median("fixture teardown")),
+    Goal("redis-server fixture set-up, ready", 25, "ms", lambda r: r.median("redis-server fixture set-up")),
+    Goal("redis-server fixture teardown", 5, "ms", lambda r: r.median("redis-server fixture teardown")),
+    Goal("in_container, from the second test on", 40, "ms", lambda r: r.median("in_container test")),
     Goal("kill -9 of pytest until nothing is left", 2000, "ms",
          lambda r: r.median("kill -9 of pytest until nothing is left")),
 )  # fmt: skip
