@@ -212,14 +212,17 @@ def _begin(config: pytest.Config) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Start the engine in the background as soon as a test is seen to need it."""
-    config = item.config
-    if _BEGUN in config.stash:
-        return
-    option = config.option
+    """Start the engine in the background as soon as a test is seen to need it, and to pull what its marker names."""
+    config, option = item.config, item.config.option
     selective = option.keyword or option.markexpr or getattr(option, "deselect", None) or getattr(option, "lf", False)
-    if not selective and _runs_tests(config) and _needs_engine(item):
+    if selective or not _runs_tests(config):
+        return
+    if _BEGUN not in config.stash and _needs_engine(item):
         _begin(config)
+    if _BEGUN in config.stash and item.get_closest_marker("container_images") is not None:
+        from pytest_containers import markers, pulls
+
+        pulls.of(config).begin(markers.images_of([item]))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -234,20 +237,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
-    """Pull the images that markers name."""
+    """Have the images that markers name."""
     config = session.config
     if _BEGUN not in config.stash or not _runs_tests(config):
         return
-    from pytest_containers.errors import ContainerError
-    from pytest_containers.markers import images_of
-    from pytest_containers.session import engine_of
+    from pytest_containers import markers, pulls
 
-    images = images_of(session.items)
+    images = markers.images_of(session.items)
     if images:
-        try:
-            config.stash[_FAILED_IMAGES] = engine_of(config).pull(images)
-        except ContainerError as error:
-            config.stash[_FAILED_IMAGES] = dict.fromkeys(images, str(error))
+        pulls.of(config).begin(images)
+        config.stash[_FAILED_IMAGES] = pulls.of(config).finish()
 
 
 @pytest.hookimpl(tryfirst=True)
