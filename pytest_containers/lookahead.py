@@ -1,4 +1,4 @@
-"""Look-ahead: the containers of the next test are started while the present one runs.
+"""Look-ahead: the containers of the next test are started while the present one runs, those of a test at once.
 
 Only function-scoped definitions whose value is known before the test is set up, and only what no running container can
 get in the way of: on the default network, without a name, volumes or directories that are written to. They are started
@@ -53,6 +53,7 @@ class LookAhead:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._starts: dict[tuple[pytest.Item, str], _Start] = {}
+        self._begun: dict[pytest.Item, set[str]] = {}  # what a test has set up, or is about to
         self._unsteady: set[str] = set()  # definitions that were other ones when they were needed
 
     def begin(self, item: pytest.Item, following: pytest.Item) -> None:
@@ -66,9 +67,16 @@ class LookAhead:
             for name, spec in _definitions(item, following):
                 if (following, name) in self._starts or name in self._unsteady or not _is_apart(spec):
                     continue
-                self._starts[following, name] = _Start(engine, spec, following, name)
+                if name not in self._begun.get(following, ()):
+                    self._starts[following, name] = _Start(engine, spec, following, name)
         except ContainerError:
             return  # the set-up that needs the engine will say
+
+    def set_up(self, node: object, name: str) -> None:
+        """A test sets up this container now: start at the same time what else it needs and can be started."""
+        if isinstance(node, pytest.Item):
+            self._begun.setdefault(node, set()).add(name)
+            self.begin(node, node)
 
     def take(self, node: object, name: str, spec: ContainerSpec) -> _Start | None:
         """What was started for this test under this name; a container of another definition is removed."""
@@ -81,6 +89,8 @@ class LookAhead:
 
     def drop(self, item: pytest.Item | None = None) -> None:
         """Remove what a test that is over did not take; without one, everything."""
+        if item is not None:
+            self._begun.pop(item, None)
         for key in [key for key in self._starts if item is None or key[0] is item]:
             self._starts.pop(key).drop(END_LIMIT if item else LAST_LIMIT)
 
@@ -103,8 +113,10 @@ def run(engine: Engine, request: pytest.FixtureRequest, spec: ContainerSpec) -> 
     """The container of a fixture, ready: one that was started before, or a new one."""
     __tracebackhide__ = True
     node, name = request.node, request.fixturename or ""
-    ahead = existing(request.config)
+    ahead = of(request.config)
     start = ahead.take(node, name, spec) if ahead else None
+    if ahead:
+        ahead.set_up(node, name)
     if start is None:
         return engine.run_container(spec, node=node, name=name)
     try:

@@ -276,14 +276,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True, specname="pytest_runtest_protocol")
 def pytest_look_ahead(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
     """The next test's containers are started before this one's set-up, or when that has made what they need."""
-    if _BEGUN not in item.config.stash or not (nextitem is None or _needs_engine(nextitem)):
+    if _BEGUN not in item.config.stash:
         return (yield)
     from pytest_containers import lookahead
 
     ahead = lookahead.of(item.config)
     if ahead is None:
         return (yield)
-    if nextitem is not None:
+    if nextitem is not None and _needs_engine(nextitem):
         item.stash[_NEXT] = nextitem
         ahead.begin(item, nextitem)
     try:

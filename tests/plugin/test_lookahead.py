@@ -198,3 +198,26 @@ def test_a_marker_of_the_next_test_holds(run: Run) -> None:
                 assert box.inspect()["HostConfig"]["PidsLimit"] == 33
         """,
     ).assert_outcomes(passed=2)  # fmt: skip
+
+
+def test_containers_of_a_test_that_do_not_depend_on_each_other_start_at_the_same_time(run: Run) -> None:
+    """One that is ready only when the other runs, in either order; and what is not taken goes with the test."""
+    run(
+        "-p", "no:randomly",
+        conftest=LIST,
+        test_it=f"""
+            from conftest import *
+            import pytest
+            from pytest_containers import wait
+            def both(box): return names(box) == ["one", "two"]
+            one = {SLEEP}, wait=wait.callable(both))
+            two = {SLEEP}, wait=wait.callable(both))
+            box = {SLEEP})
+            @pytest.fixture
+            def broken(one): raise ValueError("before the other is taken")
+            def test_together(one, two): pass
+            def test_without(): pass
+            def test_broken(broken, two): pass
+            def test_nothing_is_left(containers): assert names(containers.run("host", "sleep 1000")) == [""]
+        """,
+    ).assert_outcomes(passed=3, errors=1)  # fmt: skip
