@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 
 from pytest_containers.limits import parse_size
-from pytest_containers.locate import CHOICES
+from pytest_containers.locate import check as check_engine
 from pytest_containers.session import number_setting, setting
 
 
 def check_settings(config: pytest.Config) -> None:
     """Raise UsageError for a setting that cannot be meant."""
-    engine = setting(config, "engine")
-    if not CHOICES.fullmatch(engine):
-        raise pytest.UsageError(
-            f"containers_engine must be auto, embedded, docker, unix:///path or tcp://host:port, not {engine!r}"
-        )
+    if refused := check_engine(setting(config, "engine")):
+        raise pytest.UsageError(f"containers_engine {refused}")
+    missing = setting(config, "missing")
+    if missing not in {"fail", "skip"}:
+        raise pytest.UsageError(f"containers_missing must be fail or skip, not {missing!r}")
     scope = setting(config, "scope")
     if scope not in {"function", "class", "module", "package", "session"}:
         raise pytest.UsageError(f"containers_scope must be function, class, module, package or session, not {scope!r}")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pytest_containers.client import Client
+from pytest_containers.client.address import Address, parse_address
 from pytest_containers.client.errors import ClientError, NotFoundError
 from pytest_containers.definition import create_body
-from pytest_containers.errors import ContainerError, NoSnapshot, translated
+from pytest_containers.errors import ContainerError, NoEngine, NoSnapshot, translated
 from pytest_containers.handle import Container
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from pytest_containers.budget import Budget
     from pytest_containers.client.request_types import ContainerBody
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
     from pytest_containers.networks import Network
     from pytest_containers.reports.part import Observer
     from pytest_containers.volumes import Volume
+    from pytest_containers.watching import Watch
 
+END_LIMIT = 20.0
+"""Seconds that the removal of what is left may take while pytest waits for it; usually there is nothing left."""
 ANSWER_LIMIT = 60.0
 """Seconds that the first answer of an engine may take; usually it is there before it is asked for."""
 OURS = "pytest-containers"
@@ -50,7 +55,9 @@ class Engine:
         snapshots: whether it freezes the files of containers.
         forwards: whether it answers for them at loopback addresses of their own (an ordinary user's embedded engine).
         limits_optional: whether a container starts without a limit that the engine cannot set.
-        published_host: where published ports are otherwise.
+        skip_missing: whether tests are skipped where it cannot be had.
+        watch: sees to it that nothing outlives the run; an engine of our own does that itself.
+        origin: what led to it (``DOCKER_HOST``, a context); empty where it was named itself.
         timeout: seconds that a wait may take where nothing else is said.
         log_lines: last lines of a container that messages show.
         run: the run's name, which becomes a label.
@@ -60,15 +67,25 @@ class Engine:
     forwards: bool = False
     snapshots: bool = False
     limits_optional: bool = False
+    skip_missing: bool = False
 
-    def __init__(self, url: str, run: str, *, timeout: float, log_lines: int) -> None:
-        self.url = url
+    def __init__(
+        self,
+        where: str | Address,
+        run: str,
+        *,
+        timeout: float,
+        log_lines: int,
+        origin: str = "",
+        watch: Watch | None = None,
+    ) -> None:
+        self.address: Address = parse_address(where) if isinstance(where, str) else where
+        self.url = self.address.url
+        self.origin = origin
+        self.watch = watch
         self.run = run
         self.timeout = timeout
         self.log_lines = log_lines
-        self.published_host: str = (
-            url.partition("://")[2].rpartition(":")[0] if url.startswith("tcp://") else "127.0.0.1"
-        )
         self.live: list[tuple[Container, object, str]] = []
         """The containers of this process, with the node that they live for and their fixture's name."""
         self.exposed: dict[str, list[int]] = {}
@@ -108,16 +125,23 @@ class Engine:
             if self._client is None and self._failure is None:
                 self._connect()
         if self._client is None:
-            raise ContainerError(self._failure)
+            raise NoEngine(self._failure, skip=self.skip_missing)
         return self._client
 
+    @functools.cached_property
+    def published_host(self) -> str:
+        """Where the test process finds published ports."""
+        from pytest_containers.reaching import published_host
+
+        return published_host(self.address, lambda: self.client)
+
     def _connect(self) -> None:
-        client = Client(self.url)
+        client = Client(self.address)
         try:
             self.spawn()
-            with Client(self.url, ANSWER_LIMIT) as first:
+            with Client(self.address, ANSWER_LIMIT) as first:
                 version = cast("Mapping[str, Any]", first.system.version())
-            if (version.get("Platform") or {}).get("Name") == OURS and self.url.startswith("unix:"):
+            if (version.get("Platform") or {}).get("Name") == OURS and self.address.local:
                 self.own_addresses = True
                 self.forwards = bool((version.get("X-Pytest-Containers") or {}).get("Forwards"))
             self.snapshots = bool((version.get("X-Pytest-Containers") or {}).get("Snapshots"))
@@ -126,10 +150,21 @@ class Engine:
             self._failure = self.explain(error)
         else:
             self._client = client
+            if self.watch is not None:
+                self._begin_watch(self.watch)
+
+    def _begin_watch(self, watch: Watch) -> None:
+        import warnings
+
+        try:
+            watch.begin(self.address)
+        except OSError as error:
+            words = "what this run makes will stay on the engine if pytest is killed: it cannot be watched"
+            warnings.warn(f"{words}: {error}", stacklevel=2)
 
     def explain(self, error: Exception) -> str:
         """Why the first request failed, for people."""
-        return f"the container engine cannot be used: {error}"
+        return f"the container engine{f' of {self.origin}' if self.origin else ''} cannot be used: {error}"
 
     def keep(self) -> None:
         """Let it go on after the run; one that somebody else runs does anyway."""
@@ -138,6 +173,8 @@ class Engine:
         """Let go of it at the end of the run."""
         if self._client is not None:
             self._client.close()
+        if self.watch is not None:
+            self.watch.close(self.patience(END_LIMIT))
         if self.budget is not None:
             self.budget.close()
 
@@ -306,10 +343,15 @@ class Engine:
         if not self.observer:
             return False
         if not isinstance(made, Container):
-            return any(made is one.network or made in one.definition.volumes.values() for one in self.left)
+            needed = any(made is one.network or made in one.definition.volumes.values() for one in self.left)
+            if needed and self.watch is not None:
+                self.watch.keep(getattr(made, "id", made.name))
+            return needed
         if not self.observer.keeps(made, failed=failed):
             return False
         self.left.append(made)
+        if self.watch is not None:
+            self.watch.keep(made.id)
         self.tell("leaving", made)
         return True
 
@@ -338,26 +380,3 @@ class Engine:
         except (ClientError, ContainerError):
             return False
         return True
-
-    def pull(self, images: Sequence[str]) -> dict[str, str]:
-        """Pull those images that are not there, at the same time; returns what failed and why."""
-        failures: dict[str, str] = {}
-        threads = [
-            # Not awaited at the interpreter's end: Ctrl-C during a pull ends the run.
-            threading.Thread(target=self._pull_one, args=(image, failures), name=f"pull {image}", daemon=True)
-            for image in images
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return failures
-
-    def _pull_one(self, image: str, failures: dict[str, str]) -> None:
-        try:
-            try:
-                self.client.images.inspect(image)
-            except NotFoundError:
-                self.client.images.pull(image)
-        except (ClientError, ContainerError) as error:
-            failures[image] = str(error)

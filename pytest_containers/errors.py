@@ -30,6 +30,14 @@ class WaitTimeout(ContainerError, TimeoutError):
     """What was awaited did not come in time."""
 
 
+class NoEngine(ContainerError):
+    """There is no engine, or it does not answer; ``skip``: tests that need one are skipped."""
+
+    def __init__(self, message: object, *, skip: bool = False) -> None:
+        super().__init__(message)
+        self.skip = skip
+
+
 class NoSnapshot(ContainerError):
     """There is none under this key yet."""
 

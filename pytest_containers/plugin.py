@@ -11,19 +11,22 @@ from pytest_containers import given
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from pytest_containers.errors import ContainerError
+
 INSIDE = pytest.StashKey[bool]()
 """There in the configuration of the pytest that runs inside the container of a test (``pytest_containers.inside``)."""
 _BEGUN = pytest.StashKey[bool]()
 _NEXT = pytest.StashKey["pytest.Item"]()
-_FAILED_IMAGES = pytest.StashKey[dict[str, str]]()
+_FAILED_IMAGES: pytest.StashKey[dict[str, ContainerError]] = pytest.StashKey()
 
 _OPTIONS = (
     (
         "engine",
         "ENGINE",
         "auto",
-        "auto, embedded (our own, on Linux), docker, unix:///path or tcp://host:port; auto: what can be had",
+        "auto (what can be had), embedded (our own, on Linux), docker, podman, unix:///path, tcp://host:port, ssh://host",
     ),
+    ("missing", "fail|skip", "fail", "what becomes of tests that need an engine where there is none"),
     (
         "scope",
         "SCOPE",
@@ -268,9 +271,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         return
     from pytest_containers.markers import images_of
 
-    reasons = [f"image {image} cannot be pulled: {failed[image]}" for image in images_of([item]) if image in failed]
+    reasons = [(image, failed[image]) for image in images_of([item]) if image in failed]
     if reasons:
-        pytest.fail("\n".join(reasons), pytrace=False)
+        from pytest_containers.missing import engine_is_missing
+
+        engine_is_missing(reasons[0][1])
+        words = [f"image {image} cannot be pulled: {reason}" for image, reason in reasons]
+        pytest.fail("\n".join(words), pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True, specname="pytest_runtest_protocol")
@@ -304,8 +311,14 @@ def pytest_runtest_call(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A failing test shows its containers."""
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failing test shows its containers; one that lacked an engine may be skipped (``--containers-missing``)."""
+    if call.excinfo is not None and _BEGUN in item.config.stash:
+        from pytest_containers.missing import translate
+
+        translate(call)
     report = yield
     if report.failed and _BEGUN in item.config.stash:
         from pytest_containers.reports.failure import describe

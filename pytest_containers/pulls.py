@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_containers.client.errors import ClientError, NotFoundError
 from pytest_containers.errors import ContainerError
 from pytest_containers.session import engine_of
 
@@ -22,7 +23,7 @@ class Pulls:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._threads: dict[str, threading.Thread] = {}
-        self._failures: dict[str, str] = {}
+        self._failures: dict[str, ContainerError] = {}
 
     def begin(self, images: Iterable[str]) -> None:
         """Pull those that nobody has asked for yet."""
@@ -35,11 +36,17 @@ class Pulls:
 
     def _pull(self, image: str) -> None:
         try:
-            self._failures.update(engine_of(self._config).pull([image]))
+            client = engine_of(self._config).client
+            try:
+                client.images.inspect(image)
+            except NotFoundError:
+                client.images.pull(image)
         except ContainerError as error:
-            self._failures[image] = str(error)
+            self._failures[image] = error
+        except ClientError as error:
+            self._failures[image] = ContainerError(str(error))
 
-    def finish(self) -> dict[str, str]:
+    def finish(self) -> dict[str, ContainerError]:
         """Wait for all of them; what failed and why."""
         for thread in self._threads.values():
             thread.join()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_containers.errors import ContainerError, translated
+from pytest_containers.errors import ContainerError, NoEngine, translated
 from pytest_containers.networks import Network
 from pytest_containers.plugin import INSIDE
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_containers.limits import Limits
     from pytest_containers.reports.part import Observer
 
-_ENGINE = pytest.StashKey["Engine | str"]()  # the engine, or why there is none
+_ENGINE = pytest.StashKey["Engine | ContainerError"]()  # the engine, or why there is none
 OBSERVER: pytest.StashKey[Observer] = pytest.StashKey()
 PLACE = pytest.StashKey["Place"]()
 KEPT = pytest.StashKey[bool]()
@@ -84,12 +84,12 @@ def engine_of(config: pytest.Config) -> Engine:
     if _ENGINE not in config.stash:
         config.stash[_ENGINE] = _located(config)
     engine = config.stash[_ENGINE]
-    if isinstance(engine, str):
-        raise ContainerError(engine)
+    if isinstance(engine, ContainerError):
+        raise engine.with_traceback(None)
     return engine
 
 
-def _located(config: pytest.Config) -> Engine | str:
+def _located(config: pytest.Config) -> Engine | ContainerError:
     from pytest_containers import interrupts
     from pytest_containers.locate import locate
 
@@ -104,8 +104,12 @@ def _located(config: pytest.Config) -> Engine | str:
             timeout=number_setting(config, "timeout", above=0),
             log_lines=int(number_setting(config, "log_lines", above=-1)),
         )
+    except NoEngine as error:
+        error.skip = setting(config, "missing") == "skip"
+        return error
     except ContainerError as error:
-        return str(error)
+        return error
+    engine.skip_missing = setting(config, "missing") == "skip"
     engine.observer = config.stash.get(OBSERVER, None)
     engine.limits_optional = setting(config, "limits") == "warn"
     engine.budget = _budget(config, engine)
@@ -144,7 +148,7 @@ def close_warm(config: pytest.Config) -> None:
 def existing_engine(config: pytest.Config) -> Engine | None:
     """The engine, where anything has asked for one."""
     engine = config.stash.get(_ENGINE, None)
-    return None if isinstance(engine, str) else engine
+    return None if isinstance(engine, ContainerError) else engine
 
 
 def begin(config: pytest.Config) -> None:
@@ -168,6 +172,7 @@ def _close(config: pytest.Config) -> None:
 
     if PLACE in config.stash and not hasattr(config, "workerinput"):
         _end_of_workers(config, config.stash[PLACE].directory)
+        _end_watch(config.stash[PLACE])
         _remove_locks(config.stash[PLACE].directory.name)
     engine = existing_engine(config)
     if engine is not None and "pytest_containers.lookahead" in modules:
@@ -207,8 +212,20 @@ def _end_of_workers(config: pytest.Config, directory: Path) -> None:
         end(config)
 
 
+def _end_watch(place: Place) -> None:
+    from pytest_containers import watching
+    from pytest_containers.engine import END_LIMIT
+
+    if place.shared and watching.place_of(place.directory.name).exists():
+        watching.Watch(place.directory.name, place.pid).end_of_workers(END_LIMIT)
+
+
 def failure(reason: object) -> BaseException:
-    """What fails a test with words alone; to be raised ``from None``."""
+    """What fails a test with words alone, or skips it where there is no engine; to be raised ``from None``."""
+    from pytest_containers.missing import skip_reason
+
+    if words := skip_reason(reason):
+        return pytest.skip.Exception(words)
     return pytest.fail.Exception(str(reason), pytrace=False)
 
 

@@ -19,6 +19,7 @@ from pytest_containers.client.errors import (
 )
 
 if TYPE_CHECKING:
+    from pytest_containers.client.address import Address
     from pytest_containers.client.containers import Containers
     from pytest_containers.client.execs import Execs
     from pytest_containers.client.http import Transport
@@ -42,11 +43,12 @@ __all__ = [
 class Client:
     """One engine. Safe for many threads; connections are kept alive and reused.
 
-    ``base_url`` is ``unix:///path``, ``tcp://host:port`` or None for ``DOCKER_HOST`` and, without it, Docker's default
-    socket. ``timeout`` limits each wait for the engine in seconds (None: no limit). Errors are ClientError's children.
+    ``base_url`` is ``unix:///path``, ``tcp://host:port``, ``ssh://user@host``, an ``Address``, or None for
+    ``DOCKER_HOST`` and, without it, Docker's default socket. ``timeout`` limits each wait for the engine in seconds
+    (None: no limit). Errors are ClientError's children.
     """
 
-    def __init__(self, base_url: str | None = None, timeout: float | None = None) -> None:
+    def __init__(self, base_url: str | Address | None = None, timeout: float | None = None) -> None:
         self._base_url = base_url
         self._timeout = timeout
 

@@ -12,7 +12,7 @@ from pytest_containers.client.errors import EngineUnreachable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_containers.client.http import Address
+    from pytest_containers.client.address import TLS, Address
 
 HTTPException = http.client.HTTPException
 
@@ -63,22 +63,40 @@ class EngineConnection(http.client.HTTPConnection):
 
 def open_socket(address: Address, timeout: float | None) -> socket.socket:
     """Return a connected stream socket, or raise EngineUnreachable with the reason and what to do."""
+    if address.ssh:
+        from pytest_containers.client import ssh
+
+        return ssh.connect(address, timeout)
     try:
         if address.path:
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            try:
-                sock.settimeout(timeout)
-                sock.connect(address.path)
-            except BaseException:
-                sock.close()
-                raise
-        else:
-            sock = socket.create_connection((address.host, address.port), timeout)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return _connected(address.path, timeout)
+        sock = socket.create_connection((address.host, address.port), timeout)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return _by_tls(sock, address, address.tls, timeout) if address.tls else sock
     except OSError as error:
         message = f"no engine answers at {address.url}: {error.strerror or error}"
         raise EngineUnreachable(f"{message} ({_advice(address, error)})") from error
+
+
+def _connected(path: str, timeout: float | None) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(timeout)
+        sock.connect(path)
+    except BaseException:
+        sock.close()
+        raise
     return sock
+
+
+def _by_tls(sock: socket.socket, address: Address, files: TLS, timeout: float | None) -> socket.socket:
+    from pytest_containers.client import tls
+
+    try:
+        return tls.connect(sock, address, files, timeout)
+    except BaseException:
+        sock.close()
+        raise
 
 
 def _advice(address: Address, error: OSError) -> str:
@@ -86,4 +104,6 @@ def _advice(address: Address, error: OSError) -> str:
         return "the socket belongs to another user"
     if address.path and isinstance(error, FileNotFoundError | ConnectionRefusedError):
         return f"start one with: pytest-containers serve --socket {address.path}"
+    if address.tls:
+        return "is it running, does it speak TLS, and are DOCKER_HOST and DOCKER_CERT_PATH right?"
     return "is it running, and is DOCKER_HOST right?"

@@ -17,7 +17,7 @@ from pytest_containers.client.errors import EngineUnreachable, api_error
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from pytest_containers.client.http import Address
+    from pytest_containers.client.address import Address
 
 HEADER_SIZE = 8
 READ_SIZE = 65536

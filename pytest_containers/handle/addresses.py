@@ -43,7 +43,7 @@ class Addresses(Handle):
         """The address at which the test process reaches it."""
         __tracebackhide__ = True
         if self._spec.network_name == "host":
-            return "127.0.0.1"
+            return "127.0.0.1" if self._engine.own_addresses else self._engine.published_host
         if not self._engine.own_addresses:
             return self._engine.published_host
         if self._engine.forwards:
@@ -64,7 +64,10 @@ class Addresses(Handle):
             raise ContainerError(
                 f"port {number} of container {self._what} is not published by this engine: name it in ports=[{number}]"
             )
-        return int(bindings[0]["HostPort"])
+        # Docker publishes at an IPv4 and an IPv6 address, and their numbers may differ.
+        wanted = ":" in self.host
+        binding = next((each for each in bindings if (":" in each.get("HostIp", "")) == wanted), bindings[0])
+        return int(binding["HostPort"])
 
     def listens(self, number: int) -> bool | None:
         """Whether something inside takes connections at a port; None where the test process can see that itself."""
@@ -82,7 +85,8 @@ class Addresses(Handle):
     def url(self, port: int = 80, scheme: str = "http") -> str:
         """``scheme://host:port`` for the test process; ``port`` is the container's own."""
         __tracebackhide__ = True
-        return f"{scheme}://{self.host}:{self.port(port)}"
+        host = self.host
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port(port)}"
 
     def address(self, port: int) -> str:
         """``host:port`` for other containers of its network."""

@@ -16,6 +16,7 @@ from pytest_containers.interrupts import interrupt_at
 from pytest_containers.isolation import place as places
 from pytest_containers.isolation import settings
 from pytest_containers.isolation.warm import TimedOut, Warm
+from pytest_containers.missing import skip_reason
 from pytest_containers.session import engine_of, number_setting
 from pytest_containers.terminal import Terminal
 
@@ -43,15 +44,19 @@ def run(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """The whole of a test: its reports are logged as if it had run here."""
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     test = _Test(item)
+    skipped = ""
     reason: tuple[str, list[tuple[str, str]]] | None = None
     try:
         test.run()
     except (ContainerError, ValueError) as error:
-        reason = str(error), []
+        skipped = skip_reason(error)
+        reason = None if skipped else (str(error), [])
     except _Died as error:
         reason = str(error), error.sections
     except KeyboardInterrupt:
         interrupt_at(item)
+    if skipped:
+        test.fail(skipped, [], skip=True)
     if reason:  # not above: pytest would show what the failure was made of
         test.fail(*reason)
     _end_fixtures(item, nextitem)
@@ -113,17 +118,20 @@ class _Test:
                 _forget(self._config, place)
         return True
 
-    def fail(self, words: str, sections: list[tuple[str, str]]) -> None:
-        """Log a failure in the phase that it was in, and that the others are over."""
+    def fail(self, words: str, sections: list[tuple[str, str]], *, skip: bool = False) -> None:
+        """Log a failure (or a skip) in the phase that it was in, and that the others are over."""
         phase = _NEXT.get(self._phase) or "teardown"
         where = f" in a container ({self._where})" if self._where else ""
         message = f"{self._item.name}{where}: {words}"
 
         def fails() -> None:
+            if skip:
+                pytest.skip(words)
             pytest.fail(message, pytrace=False)
 
         call = pytest.CallInfo.from_call(fails, when=phase)
-        _expect_failure(self._item)
+        if not skip:
+            _expect_failure(self._item)
         report: pytest.TestReport = self._item.ihook.pytest_runtest_makereport(item=self._item, call=call)
         report.sections += sections
         self._item.ihook.pytest_runtest_logreport(report=report)

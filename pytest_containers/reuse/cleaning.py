@@ -16,6 +16,8 @@ from pytest_containers.reuse.kept import ENGINES_LOCK, kept_home, locked, pointe
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_containers.client.address import Address
+
 
 def clean(home: Path | None = None) -> Iterator[tuple[str, str]]:
     """End the kept engines, and remove kept containers from Docker; yields the kind and name of each."""
@@ -35,7 +37,7 @@ def clean(home: Path | None = None) -> Iterator[tuple[str, str]]:
         yield from (("kept container", name) for name in _containers(address))
 
 
-def _containers(address: str) -> Iterator[str]:
+def _containers(address: Address) -> Iterator[str]:
     try:
         with Client(address, 60) as client:
             for one in client.containers.list(all=True, filters={"label": [REUSE_LABEL]}):

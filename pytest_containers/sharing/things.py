@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_containers.client.errors import ClientError, NotFoundError
+from pytest_containers.client.errors import NotFoundError
 from pytest_containers.engine import RUN_LABEL
 from pytest_containers.errors import ContainerError, translated
 from pytest_containers.handle import Container
@@ -213,25 +213,8 @@ def _unused(engine: Engine, record: Record) -> Container:
 
 
 def end(config: pytest.Config) -> None:
-    """The end of a run whose engine outlives it: its files, and what workers had made that were lost."""
-    directory = _directory(config)
-    if not directory.exists():
-        return
-    if place_of(config).shared and setting(config, "keep") == "none":
-        _remove_all(config)
-    shutil.rmtree(directory, ignore_errors=True)
-
-
-def _remove_all(config: pytest.Config) -> None:
-    try:
-        client, label = engine_of(config).client, f"{RUN_LABEL}={engine_of(config).run}"
-        _remove_containers(client, label)
-        for network_ in client.networks.list(filters={"label": [label]}):
-            client.networks.remove(network_.get("Id", ""))
-        for volume_ in client.volumes.list(filters={"label": [label]}):
-            client.volumes.remove(volume_.get("Name", ""), force=True)
-    except (ClientError, ContainerError) as error:
-        warnings.warn(f"what workers shared cannot be removed: {error}", stacklevel=1)
+    """The end of a run whose engine outlives it: its files. What lost workers had made there goes with its watch."""
+    shutil.rmtree(_directory(config), ignore_errors=True)
 
 
 def _remove_containers(client: Client, *labels: str) -> None:

@@ -25,7 +25,7 @@ class _PortProbe(Probe):
     def __init__(self, target: Target, number: int) -> None:
         self._target = target
         self._number = number
-        self._address = (target.host, target.port(number))
+        self._host, self._port = target.host, target.port(number)
         self._proxied = not target.own_address
         self._socket: socket.socket | None = None
         self._seen = "no answer yet"
@@ -43,9 +43,7 @@ class _PortProbe(Probe):
             return listens
         if self._socket is None:
             self.tries += 1
-            self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            self._socket.setblocking(False)
-            status = self._socket.connect_ex(self._address)
+            status = self._connect()
         elif select.select((), (self._socket,), (), 0)[1]:
             status = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         else:
@@ -53,11 +51,22 @@ class _PortProbe(Probe):
             return False
         if status == errno.EINPROGRESS:
             return False
-        if status == 0 and self._proxied and self._dropped(self._socket):
+        if status == 0 and self._proxied and self._socket and self._dropped(self._socket):
             status = errno.ECONNREFUSED
         self._seen = os.strerror(status).lower()
         self.close()
         return status == 0
+
+    def _connect(self) -> int:
+        """Begin to connect; the error's number."""
+        try:
+            found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        except socket.gaierror:
+            return errno.EHOSTUNREACH
+        family, _, _, _, address = found[0]
+        self._socket = socket.socket(family, socket.SOCK_STREAM)
+        self._socket.setblocking(False)
+        return self._socket.connect_ex(address)
 
     @staticmethod
     def _dropped(connection: socket.socket) -> bool:
@@ -70,7 +79,7 @@ class _PortProbe(Probe):
 
     @property
     def seen(self) -> str:
-        return f"{self._seen} at {self._address[0]}:{self._address[1]}"
+        return f"{self._seen} at {self._host}:{self._port}"
 
     def again(self) -> bool:
         return self._socket is None

@@ -239,7 +239,7 @@ def test_options_have_a_heading_of_their_own(run: Run) -> None:
 def test_unreachable_engine_is_named(run: Run) -> None:
     result = run("--containers-engine=tcp://127.0.0.1:1", test_it="def test_it(containers): containers.run('host')")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines("E *ContainerError: the container engine cannot be used: no engine answers at tcp://*")
+    result.stdout.fnmatch_lines("E *NoEngine: the container engine cannot be used: no engine answers at tcp://*")
 
 
 def test_clients_in_tests_meet_the_same_engine(run: Run) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from pytest_containers import client as client_package
 from pytest_containers.client import APIError, Client, ConflictError, EngineUnreachable, NotFoundError, ServerError
-from pytest_containers.client.http import parse_address, segment
+from pytest_containers.client.http import segment
 from pytest_containers.client.images import split_reference
 
 if TYPE_CHECKING:
@@ -122,17 +122,6 @@ def test_the_address_of_nobody(tmp_path: Path) -> None:
         pytest.raises(EngineUnreachable, match=r"none: No such file .*start"),
     ):
         client.system.ping()
-
-
-@pytest.mark.parametrize("url", ["", "unix://", "unix://host/path", "ftp://x", "tcp://x:port", "ssh://me@there"])
-def test_bad_addresses(url: str) -> None:
-    with pytest.raises(EngineUnreachable, match="bad engine address"):
-        parse_address(url)
-
-
-def test_good_addresses() -> None:
-    assert parse_address("/run/d.sock").path == parse_address("unix:///run/d.sock").path == "/run/d.sock"
-    assert parse_address("tcp://127.0.0.1:99")[2:] == parse_address("http://127.0.0.1:99")[2:] == ("127.0.0.1", 99)
 
 
 def test_docker_host_names_the_engine(wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
