@@ -80,9 +80,9 @@ class Engine:
         watch: Watch | None = None,
     ) -> None:
         self.address: Address = parse_address(where) if isinstance(where, str) else where
-        self.url = self.address.url
+        self.url: str = self.address.url
         self.origin = origin
-        self.watch = watch
+        self.watch: Watch | None = watch
         self.run = run
         self.timeout = timeout
         self.log_lines = log_lines
