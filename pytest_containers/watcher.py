@@ -39,7 +39,7 @@ class Watched:
         self._fifo = fifo
         self._rest = b""
         self.kept: set[str] = set()
-        self.over = False
+        self.over: bool = False
 
     def read(self) -> bool:
         """Take what was said; false where nobody holds the FIFO any more."""
