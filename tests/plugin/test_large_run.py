@@ -15,6 +15,7 @@ from tests import leftovers
 HANG_LIMIT = 120.0
 """Seconds after which a run has failed that does not end."""
 TESTS = 300
+WORKERS = 4
 CONFTEST = """
     import os
     from pytest_containers import container, wait
@@ -48,7 +49,15 @@ class LargeRun:
         pytester.makeconftest(CONFTEST)
         pytester.makepyfile(test_it=PROJECT)
         self.directory = pytester.path
-        options = ["-v", "-n", "4", "--junit-xml=junit.xml", "--containers-report=page.html", "-p", "no:cacheprovider"]
+        options = [
+            "-v",
+            "-n",
+            str(WORKERS),
+            "--junit-xml=junit.xml",
+            "--containers-report=page.html",
+            "-p",
+            "no:cacheprovider",
+        ]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "pytest", *options],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, cwd=pytester.path,
@@ -131,6 +140,7 @@ def test_300_tests_and_ctrl_c(pytester: pytest.Pytester) -> None:
     passed = set(re.findall(r"PASSED test_it.py::(\S+)", text))
     assert "KeyboardInterrupt" in text
     assert 0 < len(passed) < TESTS
-    assert passed <= set(run.cases)
+    # A worker's test is a case when its teardown is over, which the interrupt may have been faster than.
+    assert len(passed - set(run.cases)) <= WORKERS
     assert 0 < int(re.findall(r"<h1>(\d+) tests, \d+ failed", run.page)[0]) < TESTS
     assert left_by(controller_of(text)) == []
