@@ -97,6 +97,7 @@ _libc.sethostname.argtypes = [_text, _size]
 _libc.setdomainname.argtypes = [_text, _size]
 _libc.ioctl.argtypes = [_int, _long, _long]
 _libc.fstatfs.argtypes = [_int, _pointer]
+_libc.execve.argtypes = [_text, _pointer, _pointer]
 _libc.prctl.argtypes = [_int, _long, _long, _long, _long]
 _addressof = ctypes.addressof
 
@@ -270,6 +271,15 @@ def prctl(option: int, argument: int = 0, argument3: int = 0) -> int:
     )
 
 
+def drop_bounding(kept: int) -> None:
+    """prctl(2) PR_CAPBSET_DROP of each capability that the kernel knows and whose bit is not in ``kept``."""
+    for number in range(64):
+        if not kept >> number & 1 and _libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0) < 0:
+            if ctypes.get_errno() == 22:  # EINVAL: the last one was the one before
+                return
+            _check(-1)
+
+
 def set_name(name: str) -> None:
     """prctl(2) PR_SET_NAME: at most 15 bytes of it."""
     text = ctypes.create_string_buffer(name.encode())
@@ -327,19 +337,25 @@ def capset(effective: int, permitted: int, inheritable: int) -> None:
     _check(_capset(_number("capset"), _addressof(header), _addressof(data)))
 
 
-def seccomp_set_filter(program: bytes, flags: int = 0) -> None:
-    """seccomp(2) SECCOMP_SET_MODE_FILTER with a classic BPF program (8 bytes an instruction, host order)."""
-    code = ctypes.create_string_buffer(program, len(program))
-    # struct sock_fprog: unsigned short len, padding to the pointer.
-    head = ctypes.create_string_buffer(struct.pack("@HP", len(program) // 8, ctypes.addressof(code)), 16)
-    _check(
-        _seccomp(
-            _number("seccomp"),
-            SECCOMP_SET_MODE_FILTER,
-            flags,
-            _addressof(head),
-        )
-    )
+class SeccompFilter:
+    """A classic BPF program (8 bytes an instruction, host order) for seccomp(2), laid out before a fork."""
+
+    __slots__ = ("_code", "_head")
+
+    def __init__(self, program: bytes) -> None:
+        self._code = ctypes.create_string_buffer(program, len(program))
+        # struct sock_fprog: unsigned short len, padding to the pointer.
+        fields = struct.pack("@HP", len(program) // 8, _addressof(self._code))
+        self._head = ctypes.create_string_buffer(fields, 16)
+
+    def load(self) -> None:
+        """SECCOMP_SET_MODE_FILTER for the calling thread."""
+        _check(_seccomp(_number("seccomp"), SECCOMP_SET_MODE_FILTER, 0, self._head))
+
+
+def seccomp_set_filter(program: bytes) -> None:
+    """seccomp(2) SECCOMP_SET_MODE_FILTER with ``program`` as ``SeccompFilter`` takes it."""
+    SeccompFilter(program).load()
 
 
 def bpf(command: int, attributes: bytes) -> int:
@@ -366,8 +382,25 @@ def join_session_keyring(name: str) -> None:
     _check(_keyctl(_number("keyctl"), 1, _encode(name), None, None, None))
 
 
+class Program:
+    """execve(2) with arguments laid out before a fork.
+
+    There is no check of the environment's form: an image may have entries without "=".
+    """
+
+    __slots__ = ("_argv", "_environ")
+
+    def __init__(self, argv: list[bytes], environ: list[bytes]) -> None:
+        self._argv = (_text * (len(argv) + 1))(*argv, None)
+        self._environ = (_text * (len(environ) + 1))(*environ, None)
+
+    def start(self, path: bytes) -> int:
+        """Execute ``path``; returns only with the errno of a refusal."""
+        _libc.execve(path, self._argv, self._environ)
+        return ctypes.get_errno()
+
+
 def execve(path: str | bytes, argv: list[bytes], environ: list[bytes]) -> None:
-    """execve(2) without a check of the environment's form: an image may have entries without "="."""
-    arguments = (ctypes.c_char_p * (len(argv) + 1))(*argv, None)
-    environment = (ctypes.c_char_p * (len(environ) + 1))(*environ, None)
-    _check(_libc.execve(_encode(path), arguments, environment), path)
+    """execve(2); see ``Program``."""
+    number = Program(argv, environ).start(os.fsencode(path))
+    raise OSError(number, os.strerror(number), path)

@@ -42,7 +42,7 @@ class Child:
     def __init__(self, seccomp: bytes) -> None:
         self.root = -1
         self.stage_path = ""
-        self.filter = seccomp
+        self.filter = sys.SeccompFilter(seccomp)
 
     # --- the root filesystem -------------------------------------------------------------------------------------
 
@@ -321,18 +321,7 @@ class Child:
 
     def bounding(self, mask: int) -> None:
         """Drop every capability that is not in ``mask`` from the bounding set."""
-        number = 0
-        while True:
-            if not mask >> number & 1:
-                try:
-                    sys.prctl(sys.PR_CAPBSET_DROP, number)
-                except OSError as error:
-                    if error.errno == errno.EINVAL:  # the kernel's last capability was the one before
-                        return
-                    raise
-            number += 1
-            if number > 63:
-                return
+        sys.drop_bounding(mask)
 
     def no_new_privileges(self) -> None:
         """PR_SET_NO_NEW_PRIVS, prctl(2)."""
@@ -340,7 +329,7 @@ class Child:
 
     def seccomp(self) -> None:
         """Load the compiled filter."""
-        sys.seccomp_set_filter(self.filter)
+        self.filter.load()
 
     def identity(self, uid: int, gid: int, groups: list[int], keep: bool) -> None:
         """Supplementary groups, group and user; ``keep`` keeps permitted capabilities for the ambient ones."""

@@ -19,6 +19,13 @@ READY = b"\1"
 """What a report begins with where all steps have been done: without it its end is not that of a successful execve."""
 
 
+_LONGEST = 8192
+"""Characters of a path in a report: all of it fits into a pipe (pipe(7)), which is read when its writer has gone."""
+
+_PATH = b"/usr/sbin:/usr/bin:/sbin:/bin"
+_SEARCH_ON = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM})
+
+
 def enter_cgroups(task_files: Sequence[str]) -> None:
     """Write the calling process into each group: "0" means the writer (cgroups(7))."""
     for path in task_files:
@@ -38,26 +45,37 @@ def reset_signals() -> None:
     _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
 
 
-def execute(arguments: list[str], environment: list[str]) -> None:
-    """execve(2) of ``arguments[0]``, searched along the container's own PATH as execvp(3) does.
+class Execution:
+    """The program of an OCI ``process`` with its arguments, laid out where it is made: before the fork, if it can be.
 
-    Returns only by raising: FileNotFoundError (Docker's exit code 127) or another OSError (126).
+    Each page that the child writes to is copied first, and Python writes to whatever it touches.
     """
-    program = os.fsencode(arguments[0])
-    argv = [os.fsencode(argument) for argument in arguments]
-    environ = [os.fsencode(entry) for entry in environment]
-    if b"/" in program:
-        sys.execve(program, argv, environ)
-    path = next((entry[5:] for entry in environ if entry.startswith(b"PATH=")), b"/usr/sbin:/usr/bin:/sbin:/bin")
-    refused: OSError | None = None
-    for directory in path.split(b":"):
-        try:
-            sys.execve((directory or b".") + b"/" + program, argv, environ)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except PermissionError as error:
-            refused = error
-    raise refused or FileNotFoundError(errno.ENOENT, "executable file not found in $PATH", arguments[0])
+
+    __slots__ = ("_candidates", "_found", "_name", "_program")
+
+    def __init__(self, process: dict[str, Any]) -> None:
+        self._name: str = process["args"][0]
+        environ = [os.fsencode(entry) for entry in process.get("env") or []]
+        self._program = sys.Program([os.fsencode(argument) for argument in process["args"]], environ)
+        program = os.fsencode(self._name)
+        self._found = b"/" in program
+        path = next((entry[5:] for entry in environ if entry.startswith(b"PATH=")), _PATH)
+        places = [(directory or b".") + b"/" + program for directory in path.split(b":")]
+        self._candidates = [program] if self._found else places
+
+    def start(self) -> None:
+        """execve(2) of the first argument, searched along the container's own PATH as execvp(3) does.
+
+        Returns only by raising: FileNotFoundError (Docker's exit code 127) or another OSError (126), with a filename.
+        """
+        refused: OSError | None = None
+        for path in self._candidates:
+            number = self._program.start(path)
+            if self._found or number not in _SEARCH_ON:
+                raise OSError(number, os.strerror(number), path)
+            if number in {errno.EACCES, errno.EPERM}:
+                refused = OSError(number, os.strerror(number), path)
+        raise refused or OSError(errno.ENOENT, "executable file not found in $PATH", self._name)
 
 
 class Entry:
@@ -109,7 +127,7 @@ def run_steps(report: int, steps: Sequence[tuple[Any, ...]], child: Child) -> No
 
 
 def _fail(report: int, step: str, path: object, number: int) -> None:
-    text = os.fsdecode(path) if isinstance(path, (str, bytes)) else str(path)
+    text = (os.fsdecode(path) if isinstance(path, (str, bytes)) else str(path))[:_LONGEST]
     os.write(report, f"{step}\0{text}\0{number}".encode("utf-8", "surrogateescape"))
     os._exit(127)
 
@@ -125,15 +143,18 @@ def enter(report: int, entry: Callable[[], None]) -> None:
 
 
 def run(
-    report: int, entry: Callable[[], None], steps: list[tuple[Any, ...]], child: Child, process: dict[str, Any]
+    report: int, entry: Callable[[], None], steps: list[tuple[Any, ...]], child: Child, start: Callable[[], None]
 ) -> None:
-    """The child's whole life before execve; does not return. Errors are reported as by ``run_steps``."""
+    """The child's whole life before execve; does not return. Errors are reported as by ``run_steps``.
+
+    ``start``: ``Execution.start``.
+    """
     enter(report, entry)
     run_steps(report, steps, child)
     os.write(report, READY)
     try:
-        execute(process["args"], process.get("env") or [])
+        start()
     except OSError as error:
-        _fail(report, "exec", error.filename or process["args"][0], error.errno or errno.EIO)
+        _fail(report, "exec", error.filename, error.errno or errno.EIO)
     except BaseException as error:  # noqa: BLE001  as above
         _fail(report, "exec", f"{type(error).__name__}: {error}", errno.EINVAL)

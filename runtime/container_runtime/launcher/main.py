@@ -268,12 +268,13 @@ class Launcher:
     ) -> None:
         """``pids``: the pid namespace to be born in, as a pidfd or a path, where it is neither new nor ours."""
         owner = container or str(pids)
+        execution = entries.Execution(process)
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         into = group.open()
         try:
             pid, pidfd = self._clone_in(pids, flags, into) if pids else sys.clone3(flags, into)
             if pid == 0:
-                entries.run(write_end, first, steps, child, process)
+                entries.run(write_end, first, steps, child, execution.start)
         except OSError as error:
             os.close(read_end)
             # The kernel says ENOMEM of a pid namespace whose first process has died (kernel/pid.c, alloc_pid).
@@ -303,9 +304,11 @@ class Launcher:
     def _watch(self, process: Process) -> None:
         self.starting += 1
         self.processes[process.identity] = process
-        for descriptor in (process.report, process.pidfd):
+        # Of the report its end alone (EPOLLHUP, epoll_ctl(2)): it fits into the pipe, and a child that has just said
+        # that it is ready is not to make place for us.
+        for descriptor, events in ((process.report, 0), (process.pidfd, select.EPOLLIN)):
             self.by_descriptor[descriptor] = process
-            self.poll.register(descriptor, select.EPOLLIN)
+            self.poll.register(descriptor, events)
 
     # --- reports and exits -----------------------------------------------------------------------------------------
 
@@ -313,9 +316,9 @@ class Launcher:
         process = self.by_descriptor.get(descriptor)
         if process is None:
             return  # closed by an event of the same round
-        if descriptor == process.report:
+        while process.report >= 0:  # its writer has gone, in the one case as in the other
             self._read_report(process)
-        else:
+        if descriptor == process.pidfd:
             self._reap(process)
 
     def _read_report(self, process: Process) -> None:
@@ -333,10 +336,6 @@ class Launcher:
             self.send({"id": process.identity, "pid": process.host_pid})
 
     def _reap(self, process: Process) -> None:
-        if process.report >= 0:
-            # The report is complete: its writer has gone.
-            while process.report >= 0:
-                self._read_report(process)
         result = os.waitid(os.P_PIDFD, process.pidfd, os.WEXITED)
         self._forget(process.pidfd)
         del self.processes[process.identity]

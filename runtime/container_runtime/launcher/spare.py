@@ -155,6 +155,6 @@ def _wait_for_order(channel: _socket.socket, report: int, kind: Kind, task_files
     for _, _, content in ancillary:
         stdio.frombytes(content)
     order = marshal.loads(data)  # noqa: S302  from our own launcher, over a socket pair
-    child.filter = order["filter"]
+    child.filter = sys.SeccompFilter(order["filter"])
     entry = entries.Entry(list(stdio), order["task_files"], joined=order["joined"])
-    entries.run(report, entry, order["steps"], child, order["process"])
+    entries.run(report, entry, order["steps"], child, lambda: entries.Execution(order["process"]).start())
