@@ -100,6 +100,9 @@ _libc.fstatfs.argtypes = [_int, _pointer]
 _libc.execve.argtypes = [_text, _pointer, _pointer]
 _libc.prctl.argtypes = [_int, _long, _long, _long, _long]
 _addressof = ctypes.addressof
+# The structures of system calls that are made often: ctypes makes an array's type anew where nothing holds it.
+_CloneArguments, _OpenHow = ctypes.c_uint64 * 11, ctypes.c_uint64 * 3
+_CapabilityHeader, _CapabilityData = ctypes.c_uint32 * 2, ctypes.c_uint32 * 6
 
 
 def _check(result: int, path: str | bytes | None = None) -> int:
@@ -203,9 +206,7 @@ def clone3(flags: int, cgroup: int | None = None) -> tuple[int, int]:
         flags |= CLONE_INTO_CGROUP
     # struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
     # set_tid_size, cgroup (CLONE_ARGS_SIZE_VER2 = 88 bytes).
-    arguments = ctypes.create_string_buffer(
-        struct.pack("=11Q", flags | CLONE_PIDFD, ctypes.addressof(pidfd), 0, 0, 17, 0, 0, 0, 0, 0, cgroup or 0), 88
-    )
+    arguments = _CloneArguments(flags | CLONE_PIDFD, _addressof(pidfd), 0, 0, 17, 0, 0, 0, 0, 0, cgroup or 0)
     pid = _check(_clone3(_number("clone3"), _addressof(arguments), 88))
     return (0, -1) if pid == 0 else (pid, pidfd.value)
 
@@ -234,7 +235,7 @@ def openat2(directory: int, path: str | bytes, flags: int, mode: int = 0, resolv
     The descriptor is close-on-exec whatever ``flags`` say. EAGAIN (a rename raced with "..") is tried again here, at
     most 128 times, as the man page asks.
     """
-    how = ctypes.create_string_buffer(struct.pack("=3Q", flags | os.O_CLOEXEC, mode, resolve), 24)
+    how = _OpenHow(flags | os.O_CLOEXEC, mode, resolve)
     encoded = os.fsencode(path)
     result = -1
     for _ in range(128):
@@ -320,20 +321,9 @@ def filesystem_type(descriptor: int) -> int:
 
 def capset(effective: int, permitted: int, inheritable: int) -> None:
     """capset(2) for the calling thread; each set is a bit mask, bit n for capability number n."""
-    header = ctypes.create_string_buffer(struct.pack("=Ii", 0x20080522, 0), 8)  # _LINUX_CAPABILITY_VERSION_3
-    low = 0xFFFFFFFF
-    data = ctypes.create_string_buffer(
-        struct.pack(
-            "=6I",
-            effective & low,
-            permitted & low,
-            inheritable & low,
-            effective >> 32,
-            permitted >> 32,
-            inheritable >> 32,
-        ),
-        24,
-    )
+    header = _CapabilityHeader(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3
+    low, sets = 0xFFFFFFFF, (effective, permitted, inheritable)
+    data = _CapabilityData(*(each & low for each in sets), *(each >> 32 for each in sets))
     _check(_capset(_number("capset"), _addressof(header), _addressof(data)))
 
 
