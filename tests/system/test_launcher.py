@@ -128,6 +128,7 @@ def test_output_and_exit_code(tmp_path):
         (["/no/such/file"], 127, "no such file or directory"),
         (["/etc/passwd"], 126, "permission denied"),
         (["/etc"], 126, "permission denied"),
+        (["/" + "x" * 100_000], 126, "file name too long"),  # more than a pipe holds
     ],
 )
 def test_a_program_that_cannot_run(tmp_path, args, code, words):

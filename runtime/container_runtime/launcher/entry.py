@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 READY = b"\1"
 """What a report begins with where all steps have been done: without it its end is not that of a successful execve."""
 
+_LONGEST = 1000
+"""Characters of a path in a report: all of it fits into a pipe, of a user with many of them too (4096 bytes, pipe(7)).
 
-_LONGEST = 8192
-"""Characters of a path in a report: all of it fits into a pipe (pipe(7)), which is read when its writer has gone."""
+It is read when its writer has gone.
+"""
 
 _PATH = b"/usr/sbin:/usr/bin:/sbin:/bin"
 _SEARCH_ON = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM})

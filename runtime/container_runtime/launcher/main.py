@@ -22,7 +22,7 @@ from container_runtime.cgroups import killing
 from container_runtime.cgroups.manager import Manager
 from container_runtime.kernel import syscalls as sys
 from container_runtime.kernel import userns
-from container_runtime.launcher import bounds, control, operations, outside, rehearsal
+from container_runtime.launcher import bounds, control, operations, outside
 from container_runtime.launcher import child as children
 from container_runtime.launcher import entry as entries
 from container_runtime.launcher.fuse import Servers
@@ -71,7 +71,6 @@ class Launcher:
         self.nursery = Nursery(self.manager, run_directory + "/stage")
         self.servers = Servers(run_directory + "/roots")
         self.last_run: dict[str, Any] = {}
-        self.rehearsed = False
         self.starting = 0  # processes that have not reported yet
 
     def _record(self, path: str) -> None:
@@ -221,9 +220,6 @@ class Launcher:
         The clone makes all our memory copy-on-write: the pages that the next request needs are written to now and not
         then (2.6 µs each), by going through the last one once more.
         """
-        if not self.rehearsed:
-            rehearsal.rehearse()
-            self.rehearsed = True
         self.nursery.prepare()
         self._plan(marshal.loads(marshal.dumps(self.last_run)))  # noqa: S302  our own
 

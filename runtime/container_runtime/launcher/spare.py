@@ -18,6 +18,7 @@ from container_runtime.kernel import syscalls as sys
 from container_runtime.launcher import child as children
 from container_runtime.launcher import entry as entries
 from container_runtime.launcher.operations import STAGED
+from container_runtime.launcher.rehearsal import rehearse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -130,6 +131,8 @@ class Nursery:
         kind, self.wanted = self.wanted, None
         if kind is None or self._spare is not None:
             return
+        if not self._count:
+            rehearse()
         self._count += 1
         try:
             group = self._manager.begin(f"spare-{self._count}", kind.devices)
