@@ -5,6 +5,7 @@
 #   peers.sh build              make their root filesystem (once; half a minute)
 #   peers.sh hold               enter it and wait, for `nsenter -t PID -m podman …`; prints one line when it is entered
 #   peers.sh dockerd SOCKET     run Docker Engine on SOCKET in a network namespace of its own, until SIGTERM
+#   peers.sh podman SOCKET      the same with Podman's service
 #
 # PEERS_ROOT: where the root filesystem lies (default: /var/cache/pytest-containers-peers)
 set -euo pipefail
@@ -66,6 +67,20 @@ dockerd)
   wait "$child" || wait "$child" || true
   rm -rf "$state"
   ;;
+podman)
+  build
+  socket=$(readlink -f "$2")
+  state=$(mktemp -d "$root/var/lib/podman-XXXXXX")
+  # Debian's crun refuses a machine with both versions of cgroups. The runtime directory is the namespace's own /run.
+  unshare --mount --net --propagation private "$self" inside "$(dirname "$socket")" \
+    sh -c 'ip link set lo up; exec "$@"' sh env PODMAN_IGNORE_CGROUPSV1_WARNING=1 \
+    podman --root "${state#"$root"}" --cgroup-manager cgroupfs --runtime runc \
+    system service --time 0 "unix://$socket" &
+  child=$!
+  trap 'kill "$child" 2>/dev/null || true' TERM INT
+  wait "$child" || wait "$child" || true
+  rm -rf "$state"
+  ;;
 inside) shift; inside "$@" ;;
-*) sed -n '2,10s/^# \?//p' "$self"; exit 2 ;;
+*) sed -n '2,11s/^# \?//p' "$self"; exit 2 ;;
 esac

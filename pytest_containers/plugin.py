@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from pytest_containers.errors import ContainerError
+    from pytest_containers.external import Externals
 
 INSIDE = pytest.StashKey[bool]()
 """There in the configuration of the pytest that runs inside the container of a test (``pytest_containers.inside``)."""
@@ -87,6 +88,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             f"--containers-{name}", dest=key, metavar=kind, default=None, help=f"{words} (default: {default})"
         )
         parser.addini(key, f"{words}; --containers-{name}", default=default)
+    words = "in place of the container fixture NAME use the server at URL, which runs already; may be repeated"
+    group.addoption(
+        "--containers-external",
+        dest="containers_external",
+        metavar="NAME=URL",
+        action="append",
+        default=None,
+        help=words,
+    )
+    parser.addini("containers_external", f"{words}; a line each; --containers-external", type="linelist", default=[])
     words = "open a shell in one of a failing test's containers, before they are removed"
     group.addoption("--containers-debug", dest="containers_debug", action="store_true", default=False, help=words)
     for name, default, value, words in _FLAGS:
@@ -120,6 +131,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if any(config.getoption(f"containers_{name.replace('-', '_')}") is not None for name, *_ in _OPTIONS):
         _check_settings(config)
     if INSIDE not in config.stash:
+        if config.getoption("containers_external") or config.getini("containers_external"):
+            from pytest_containers import external
+
+            external.configure(config)
         _configure_reports(config)
         if config.getoption("containers_debug"):
             from pytest_containers.debug import register
@@ -166,8 +181,10 @@ def pytest_configure_node(node: Any) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
-    """Wrong arguments of markers are errors of collection."""
+def pytest_pycollect_makeitem(collector: pytest.Collector) -> Generator[None, Any, Any]:
+    """Wrong arguments of markers are errors of collection; and servers take the place of containers."""
+    if (externals := _externals(collector.config)) is not None:
+        externals.replace(collector)
     made: object = yield
     several = cast("list[object]", made) if isinstance(made, list) else [made]
     items = [item for item in several if isinstance(item, pytest.Item)]
@@ -176,6 +193,13 @@ def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
 
         check(items)
     return made
+
+
+def _externals(config: pytest.Config) -> Externals | None:
+    from sys import modules
+
+    loaded = modules.get("pytest_containers.external")  # the settings have loaded it, or there are none
+    return loaded.of(config) if loaded else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -231,6 +255,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Where tests are selected, only what is left counts."""
     config = session.config
+    if (externals := _externals(config)) is not None:
+        externals.check(session)
     if _BEGUN not in config.stash and _runs_tests(config) and any(_needs_engine(item) for item in session.items):
         _begin(config)
 

@@ -137,6 +137,10 @@ class Wait(ABC):
         """The container's ports that it must be able to reach."""
         return ()
 
+    def outside(self) -> Wait | None:
+        """What of it can be seen of a server that is no container of an engine; None: nothing."""
+        return None
+
     def longest(self) -> float:
         """The longest time in seconds that is named in it; 0: none is."""
         return 0.0

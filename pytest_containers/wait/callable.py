@@ -52,6 +52,10 @@ class Called(Wait):
         """Start to call it."""
         return _CallableProbe(self.function, target)
 
+    def outside(self) -> Wait | None:
+        """All of it: it is seen from here."""
+        return self
+
     def __str__(self) -> str:
         return f"{getattr(self.function, '__qualname__', None) or repr(self.function)}()"
 

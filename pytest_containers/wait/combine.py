@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Self
 
@@ -113,6 +113,11 @@ class _Combined(Wait):
     @property
     def in_words(self) -> str:
         return f"({self})"
+
+    def outside(self) -> Wait | None:
+        """Those of them that are seen from here."""
+        seen = tuple(found for part in self.parts if (found := part.outside()) is not None)
+        return (seen[0] if len(seen) == 1 else replace(self, parts=seen)) if seen else None
 
     def ports(self) -> Collection[int]:
         return {port for part in self.parts for port in part.ports()}

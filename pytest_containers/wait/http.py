@@ -55,6 +55,10 @@ class HTTP(Wait):
         host, port, context = target.host, target.port(self.port), self._context()
         return Attempts(lambda cord: self._ask(host, port, context, cord), "http")
 
+    def outside(self) -> Wait | None:
+        """All of it: it is seen from here."""
+        return self
+
     def ports(self) -> Collection[int]:
         """The one port."""
         return (self.port,)

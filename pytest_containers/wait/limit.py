@@ -62,6 +62,11 @@ class Limited(Wait):
         """Look, from now on."""
         return _LimitedProbe(self.wait.begin(target), self.seconds)
 
+    def outside(self) -> Wait | None:
+        """The condition's, with the same limit."""
+        seen = self.wait.outside()
+        return Limited(seen, self.seconds) if seen else None
+
     def ports(self) -> Collection[int]:
         """Those of the condition."""
         return self.wait.ports()
@@ -100,6 +105,10 @@ class Nothing(Wait):
         """There is nothing to look for."""
         del target
         return _NothingProbe()
+
+    def outside(self) -> Wait | None:
+        """All of it: it is seen from here."""
+        return self
 
     def __str__(self) -> str:
         return "nothing"

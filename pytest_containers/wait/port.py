@@ -103,6 +103,10 @@ class Port(Wait):
         """Start to connect."""
         return _PortProbe(target, self.number)
 
+    def outside(self) -> Wait | None:
+        """All of it: it is seen from here."""
+        return self
+
     def ports(self) -> Collection[int]:
         """The one port."""
         return (self.number,)

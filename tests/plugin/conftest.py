@@ -1,5 +1,12 @@
+"""pytest run by pytest, with the embedded engine or, by CONTAINERS_TEST_ENGINE, with another one.
+
+That one needs an image ``host`` (tests/host_image.py makes it), and the directory of temporary files under the same
+name. What only the embedded engine can pass is marked ``embedded(reason)`` and left out.
+"""
+
 from __future__ import annotations
 
+import os
 import re
 import sys
 from typing import TYPE_CHECKING
@@ -17,7 +24,18 @@ if TYPE_CHECKING:
 HANG_LIMIT = 60.0
 """Seconds after which a test gives up on an event."""
 
+ELSEWHERE = os.environ.get("CONTAINERS_TEST_ENGINE", "")
+"""The engine to test with, as ``--containers-engine`` has it, where that is not the embedded one."""
+ENGINE_OPTION = [f"--containers-engine={ELSEWHERE}"] if ELSEWHERE else []
+
 Run = "Callable[..., pytest.RunResult]"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What only the embedded engine has is left out with others."""
+    left_out = [item for item in items if ELSEWHERE and item.get_closest_marker("embedded")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture
@@ -27,7 +45,9 @@ def run(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
     def run(*arguments: str, **files: str) -> pytest.RunResult:
         if files:
             pytester.makepyfile(**{name.removesuffix("_py"): text for name, text in files.items()})
-        return pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments, timeout=HANG_LIMIT)
+        return pytester.runpytest_subprocess(
+            "-p", "no:cacheprovider", *ENGINE_OPTION, *arguments, timeout=HANG_LIMIT * (2 if ELSEWHERE else 1)
+        )
 
     return run
 
@@ -41,7 +61,7 @@ def terminal(pytester: pytest.Pytester) -> Iterator[Terminal]:
 
     def run(text: str, *arguments: str) -> pexpect.spawn[str]:
         pytester.makepyfile(test_it=text)
-        words = ["-P", "-m", "pytest", "--color=no", "-p", "no:cacheprovider", *arguments]
+        words = ["-P", "-m", "pytest", "--color=no", "-p", "no:cacheprovider", *ENGINE_OPTION, *arguments]
         child = pexpect.spawn(
             sys.executable, words, cwd=pytester.path, timeout=HANG_LIMIT, encoding="utf-8", dimensions=(30, 100)
         )

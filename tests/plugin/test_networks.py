@@ -26,7 +26,7 @@ def test_services_are_reached_from_the_test_and_by_name(run: Run) -> None:
             def test_two_on_the_same_port(web, twin):
                 for box in web, twin:
                     assert urllib.request.urlopen(box.url(8000) + "/hostname", timeout=5).read()
-                assert web.host != twin.host
+                assert web.url(8000) != twin.url(8000)
             def test_by_name_alias_and_address(web, near):
                 for name in "web:8000", "www:8000", web.address(8000):
                     assert get(near, f"http://{{name}}/hosts").exit_code == 0, name

@@ -161,7 +161,7 @@ def test_failures_of_each_kind_say_what_was_seen(run: Run) -> None:
             from pytest_containers import WaitTimeout, wait
             def broken(container): raise RuntimeError("not today")
             @pytest.mark.parametrize(("wanted", "words"), [
-                (wait.http("/x", port=81), "connection re"),
+                (wait.http("/x", port=81), "onnection"),
                 (wait.command("sh -c 'echo no; exit 3'"), "exit code 3, 'no'"),
                 (wait.command("/no/such"), "/no/such"),
                 (wait.file("/no/such"), "it is not there"),

@@ -16,7 +16,7 @@ from pytest_containers.plugin import _FLAGS, _OPTIONS
 from tests.docs.pages import PAGES, ROOT, blocks
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-OPTIONS = {name for name, *_ in (*_OPTIONS, *_FLAGS)} | {"debug"}  # without an ini setting
+OPTIONS = {name for name, *_ in (*_OPTIONS, *_FLAGS)} | {"debug", "external"}  # that are not in the tables
 LONGEST = 40
 """Lines that a newcomer reads at once."""
 
