@@ -61,6 +61,30 @@ class _Never:
         return self._read
 
 
+REFUSED = {
+    "exec": "run a command in",
+    "begin_exec": "run a command in",
+    "log_streams": "read the output of",
+    "follow": "read the output of",
+    "output": "read the output of",
+    "inspect": "inspect",
+    "health": "ask for the health of",
+    "health_events": "ask for the health of",
+    "exists": "look for files of",
+    "start": "start",
+    "begin": "start",
+    "stop": "stop",
+    "restart": "restart",
+    "kill": "kill",
+    "wait": "await the end of",
+    "remove": "remove",
+    "finish": "remove",
+    "checkpoint": "keep the files of",
+    "restore": "restore the files of",
+}
+"""What only a container can do, by the methods' names, and how it reads."""
+
+
 def _refused(verb: str) -> Callable[..., NoReturn]:
     def refuse(self: External, *_: object, **_options: object) -> NoReturn:
         __tracebackhide__ = True
@@ -152,21 +176,6 @@ class External(Container):
         """Nothing is known of its output."""
         return ""
 
-    exec = _refused("run a command in")
-    begin_exec = _refused("run a command in")
-    log_streams = follow = output = _refused("read the output of")
-    inspect = _refused("inspect")
-    health = health_events = _refused("ask for the health of")
-    exists = _refused("look for files of")
-    start = begin = _refused("start")
-    stop = _refused("stop")
-    restart = _refused("restart")
-    kill = _refused("kill")
-    wait = _refused("await the end of")
-    remove = finish = _refused("remove")
-    checkpoint = _refused("keep the files of")
-    restore = _refused("restore the files of")
-
 
 def _joined(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -191,7 +200,8 @@ def handle(server: Server, spec: ContainerSpec | None, timeout: float) -> Contai
         seen = port(_number_of(server, named)) if main else none()
     spec = replace(spec, wait=seen)
     wanted = spec.cls or Container
-    kind = cast("type[External]", type(f"External{wanted.__name__}", (External, wanted), {}))
+    refusals = {name: _refused(verb) for name, verb in REFUSED.items()}
+    kind = cast("type[External]", type(f"External{wanted.__name__}", (External, wanted), refusals))
     engine: Any = _Engine(f"{server.name} (external, {server.main.url})", timeout)
     made = kind.__new__(kind)
     made._server = server  # pyright: ignore[reportPrivateUsage]  # before anything asks where it is
