@@ -133,7 +133,7 @@ class Backbone:
 
         What comes in by it is routed by a table of its own, in which nothing of other bridges is.
         """
-        self._inner.send(rtnetlink.bridge(name, mac_of(subnet.address(1))))
+        self._inner.send(rtnetlink.bridge(name, mac_of(gateway)))
         index = namespaces.inside(self.namespace, lambda: rtnetlink.index_of(name))
         table = 1000 + number
         requests = [
