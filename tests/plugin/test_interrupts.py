@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 from typing import TYPE_CHECKING
 
@@ -143,7 +144,9 @@ def test_three_at_once(terminal: Terminal) -> None:
     child = started(terminal, text)
     for _ in range(3):
         child.sendintr()
-    assert "Traceback" not in end(child)
+    said = end(child)
+    # The third may come when Python itself is about to end, which then says where.
+    assert not re.search(r"Traceback[\s\S]*/pytest_containers/", said), said
 
 
 def test_a_process_that_handles_ctrl_c_itself(terminal: Terminal) -> None:
