@@ -27,6 +27,8 @@ HANG_LIMIT = 60.0
 ELSEWHERE = os.environ.get("CONTAINERS_TEST_ENGINE", "")
 """The engine to test with, as ``--containers-engine`` has it, where that is not the embedded one."""
 ENGINE_OPTION = [f"--containers-engine={ELSEWHERE}"] if ELSEWHERE else []
+OPTIONS = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest", *ENGINE_OPTION]
+"""Of every run in a run; hypothesis takes a third of a pytest's start, in each worker too."""
 
 Run = "Callable[..., pytest.RunResult]"
 
@@ -45,9 +47,7 @@ def run(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
     def run(*arguments: str, **files: str) -> pytest.RunResult:
         if files:
             pytester.makepyfile(**{name.removesuffix("_py"): text for name, text in files.items()})
-        return pytester.runpytest_subprocess(
-            "-p", "no:cacheprovider", *ENGINE_OPTION, *arguments, timeout=HANG_LIMIT * (2 if ELSEWHERE else 1)
-        )
+        return pytester.runpytest_subprocess(*OPTIONS, *arguments, timeout=HANG_LIMIT * (2 if ELSEWHERE else 1))
 
     return run
 
@@ -61,7 +61,7 @@ def terminal(pytester: pytest.Pytester) -> Iterator[Terminal]:
 
     def run(text: str, *arguments: str) -> pexpect.spawn[str]:
         pytester.makepyfile(test_it=text)
-        words = ["-P", "-m", "pytest", "--color=no", "-p", "no:cacheprovider", *ENGINE_OPTION, *arguments]
+        words = ["-P", "-m", "pytest", "--color=no", *OPTIONS, *arguments]
         child = pexpect.spawn(
             sys.executable, words, cwd=pytester.path, timeout=HANG_LIMIT, encoding="utf-8", dimensions=(30, 100)
         )
