@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import time
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,15 @@ def descriptors(engine):
     return {int(entry.name) for entry in Path(f"/proc/{engine.process.pid}/fd").iterdir()}
 
 
+def settled(engine):
+    """Its descriptors, when those of what has just ended are closed, which nothing tells: two equal looks."""
+    found, again = None, descriptors(engine)
+    while found != again:
+        time.sleep(0.05)
+        found, again = again, descriptors(engine)
+    return again
+
+
 def sleepers(engine):
     """How many processes below the engine are its containers' programs."""
     found, waiting = 0, [engine.process.pid]
@@ -66,7 +76,7 @@ def with_each_limit(engine, make, start):
     refusals = []
     for spare in range(_MOST):
         made = make()
-        free = sorted(set(range(1000)) - descriptors(engine))
+        free = sorted(set(range(1000)) - settled(engine))
         resource.prlimit(engine.process.pid, resource.RLIMIT_NOFILE, (free[spare], before[1]))
         status, told = start(made)
         resource.prlimit(engine.process.pid, resource.RLIMIT_NOFILE, before)

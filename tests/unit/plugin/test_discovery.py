@@ -6,6 +6,7 @@ import json
 import socket
 import subprocess
 import sys
+import tempfile
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -157,12 +158,14 @@ def test_known_sockets(home: Path, listen: Callable[[Path], str], place: str, wh
             find("docker")
 
 
-def test_machine_of_podman_on_macos(home: Path, listen: Callable[[Path], str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("home")
+def test_machine_of_podman_on_macos(listen: Callable[[Path], str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "darwin")
-    monkeypatch.setenv("TMPDIR", str(home / "T"))
-    url = listen(home / "T/podman/podman-machine-default-api.sock")
-    assert find("auto").url == url
-    assert find("podman").origin == "podman machine"
+    with tempfile.TemporaryDirectory() as short:  # than tmp_path, which is too long for a socket
+        monkeypatch.setenv("TMPDIR", short)
+        url = listen(Path(short, "podman/podman-machine-default-api.sock"))
+        assert find("auto").url == url
+        assert find("podman").origin == "podman machine"
 
 
 def test_container_host_is_podmans(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
