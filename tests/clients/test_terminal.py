@@ -59,8 +59,8 @@ def test_resize(typed):
 @pytest.mark.parametrize("init", [[], ["--init"]])
 def test_interrupt(typed, init):
     child = shell(typed, f"interrupt{len(init)}", "--rm", *init)
-    child.sendline("sleep 1000 || echo end''ed")
-    child.expect("ed\r\n")
+    child.sendline("(echo run''ning; exec sleep 1000)")
+    child.expect("running\r\n")
     child.sendintr()
     child.expect("at-it> ")
     child.sendline("echo still-he''re")
