@@ -13,14 +13,14 @@ root=${PEERS_ROOT:-/var/cache/pytest-containers-peers}
 self=$(readlink -f "$0")
 
 build() {
-  if [ -x "$root/usr/sbin/dockerd" ] && [ -x "$root/usr/bin/ps" ] && [ -x "$root/usr/bin/docker" ]; then return; fi
+  if [ -x "$root/usr/sbin/dockerd" ] && [ -x "$root/usr/bin/ps" ] && [ -x "$root/usr/bin/docker" ] && [ -x "$root/usr/sbin/nft" ]; then return; fi
   local mirror
   mirror=$(cat /etc/apt/sources.list.d/*.sources 2>/dev/null | sed -n 's/^URIs: *//p' | head -n 1) || true # or none
   [ -n "$mirror" ] || mirror=$(sed -n 's/^deb \(\[[^]]*\] \)\?\([^ ]*\) .*/\2/p' /etc/apt/sources.list | head -n 1)
   rm -rf "$root.part"
   # A mirror that is a snapshot has release files past their date.
   mmdebstrap --quiet --variant=apt --aptopt='Acquire::Check-Valid-Until "false"' \
-    --include=docker.io,docker-cli,podman,netavark,aardvark-dns,runc,iptables,iproute2,mount,procps,ca-certificates \
+    --include=docker.io,docker-cli,podman,netavark,aardvark-dns,nftables,runc,iptables,iproute2,mount,procps,ca-certificates \
     forky "$root.part" "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror forky main" >&2
   mkdir -p "$root.part/etc/containers"
   echo '{"default": [{"type": "insecureAcceptAnything"}]}' >"$root.part/etc/containers/policy.json"
@@ -74,7 +74,7 @@ podman)
   # Debian's crun refuses a machine with both versions of cgroups. The runtime directory is the namespace's own /run.
   unshare --mount --net --propagation private "$self" inside "$(dirname "$socket")" \
     sh -c 'ip link set lo up; exec "$@"' sh env PODMAN_IGNORE_CGROUPSV1_WARNING=1 \
-    podman --root "${state#"$root"}" --cgroup-manager cgroupfs --runtime runc \
+    podman --log-level info --root "${state#"$root"}" --cgroup-manager cgroupfs --runtime runc \
     system service --time 0 "unix://$socket" &
   child=$!
   trap 'kill "$child" 2>/dev/null || true' TERM INT

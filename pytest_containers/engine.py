@@ -55,6 +55,7 @@ class Engine:
         snapshots: whether it freezes the files of containers.
         forwards: whether it answers for them at loopback addresses of their own (an ordinary user's embedded engine).
         limits_optional: whether a container starts without a limit that the engine cannot set.
+        kill_first: whether it would ask a container to end, and wait, before it removes it by force (Podman).
         skip_missing: whether tests are skipped where it cannot be had.
         watch: sees to it that nothing outlives the run; an engine of our own does that itself.
         origin: what led to it (``DOCKER_HOST``, a context); empty where it was named itself.
@@ -68,6 +69,7 @@ class Engine:
     snapshots: bool = False
     limits_optional: bool = False
     skip_missing: bool = False
+    kill_first: bool = False
 
     def __init__(
         self,
@@ -144,6 +146,8 @@ class Engine:
             if (version.get("Platform") or {}).get("Name") == OURS and self.address.local:
                 self.own_addresses = True
                 self.forwards = bool((version.get("X-Pytest-Containers") or {}).get("Forwards"))
+            parts = version.get("Components") or []
+            self.kill_first = any(str(part.get("Name", "")).startswith("Podman") for part in parts)
             self.snapshots = bool((version.get("X-Pytest-Containers") or {}).get("Snapshots"))
         except (ClientError, ContainerError, OSError) as error:
             client.close()

@@ -89,6 +89,7 @@ def remove(client: Client, run: str, kept: set[str]) -> None:
     """Remove the containers, networks and volumes of a run, but for what is to be kept."""
     filters = {"label": [f"{RUN_LABEL}={run}"]}
     found = [each.get("Id", "") for each in client.containers.list(all=True, filters=filters)]
+    _each((lambda one: client.containers.kill(one, "SIGKILL")), set(found) - kept)  # Podman's removal would be patient
     _each((lambda one: client.containers.remove(one, force=True, volumes=True)), set(found) - kept)
     networks = {each.get("Id", "") for each in client.networks.list(filters=filters)}
     _each(client.networks.remove, networks - kept)  # one that is in use, by what is kept, is refused

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SCRIPT = Path(__file__).parents[1] / "benchmarks/peers.sh"
 HANG = 120
 """Seconds; a hang limit: it is up within two."""
-_LISTENING = re.compile(r"API listen on")
+_LISTENING = re.compile(r"API listen on|API service listening on")
 
 
 class Unavailable(Exception):
@@ -50,16 +50,18 @@ def build() -> None:
 
 
 @contextmanager
-def dockerd(directory: Path) -> Iterator[Path]:
+def dockerd(directory: Path, kind: str = "dockerd") -> Iterator[Path]:
     """The engine's socket, in ``directory``, which containers see under the same name (bind mounts).
+
+    ``kind``: ``dockerd``, or ``podman`` for its service in the same place.
 
     Raises:
         Unavailable: see ``build``; or it did not start.
     """
     build()
-    path = directory / "docker-28.sock"
+    path = directory / f"{kind}.sock"
     # It ends when this process does, however that ends.
-    command = ["setpriv", "--pdeathsig", "TERM", SCRIPT, "dockerd", path]
+    command = ["setpriv", "--pdeathsig", "TERM", SCRIPT, kind, path]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         assert process.stderr is not None
         seen: list[str] = []
@@ -78,6 +80,18 @@ def dockerd(directory: Path) -> Iterator[Path]:
             process.wait(HANG)
             if drain.ident is not None:
                 drain.join()
+
+
+def process_of(socket: Path) -> int:
+    """The process that listens there, whose network namespace has the ports that it publishes."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[0] in {b"dockerd", b"podman"} and f"unix://{socket}".encode() in words:
+            return int(process.name)
+    raise ProcessLookupError(socket)
 
 
 @pytest.fixture(scope="session")

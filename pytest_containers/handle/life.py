@@ -162,6 +162,9 @@ class Life(Readiness):
             return
         self._engine.tell("leaving", self)
         with translated(f"cannot remove container {self._what}"), contextlib.suppress(NotFoundError):
+            if self._engine.kill_first:
+                with contextlib.suppress(APIError):  # it does not run
+                    self._client.containers.kill(self.id, "SIGKILL")
             self._client.containers.remove(self.id, force=True, volumes=True)
         self._removed = True
         for call in self._at_removal:

@@ -26,6 +26,8 @@ HANG_LIMIT = 60.0
 
 ELSEWHERE = os.environ.get("CONTAINERS_TEST_ENGINE", "")
 """The engine to test with, as ``--containers-engine`` has it, where that is not the embedded one."""
+PODMAN = "podman" in ELSEWHERE
+"""Whether that is Podman, which cannot do all that Docker can."""
 ENGINE_OPTION = [f"--containers-engine={ELSEWHERE}"] if ELSEWHERE else []
 OPTIONS = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest", *ENGINE_OPTION]
 """Of every run in a run; hypothesis takes a third of a pytest's start, in each worker too."""

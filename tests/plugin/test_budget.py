@@ -58,6 +58,7 @@ def test_memory_of_all_is_bounded(run: Run) -> None:
     result.stdout.fnmatch_lines([f"*container host can never start: {never}"])
 
 
+@pytest.mark.embedded("tests in containers of the machine's own files")
 def test_warm_containers_make_room(run: Run) -> None:
     result = run(
         "--containers-max=1",

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests import databases
+from tests.plugin.conftest import ELSEWHERE
 
 Run = Callable[..., pytest.RunResult]
 
@@ -16,9 +17,12 @@ TESTS = """
         assert ask(db, "select count(*) from item") == "2"
         ask(db, "delete from item")
         assert ask(db, "select count(*) from item") == "0"
+"""
+FROZEN = """
     def test_what_is_frozen_is_no_volume(db):
         assert db.inspect()["Mounts"] == []
 """
+OURS, PASSED = ("", 4) if ELSEWHERE else (FROZEN, 5)  # others fill a volume for each container
 SCHEMA = "CREATE TABLE item(name varchar(9)); INSERT INTO item VALUES ('a'), ('b');"
 
 
@@ -40,7 +44,9 @@ def test_postgresql(run: Run, tmp_path: Path, pytester: pytest.Pytester) -> None
     def ask(db, sql):
         return db.exec(["psql", "-XAtqU", "postgres", "-d", "shop", "-c", sql], check=True).stdout.strip()
     """
-    run(conftest=_conftest(databases.postgres(tmp_path), definition), test_it=ask + TESTS).assert_outcomes(passed=5)
+    run(conftest=_conftest(databases.postgres(tmp_path), definition), test_it=ask + TESTS + OURS).assert_outcomes(
+        passed=PASSED
+    )
 
 
 @pytest.mark.needs("other-users")
@@ -51,7 +57,9 @@ def test_mariadb(run: Run, tmp_path: Path) -> None:
     def ask(db, sql):
         return db.exec(["mariadb", "-u", "root", "-N", "shop", "-e", sql], check=True).stdout.strip()
     """
-    run(conftest=_conftest(databases.mariadb(tmp_path), definition), test_it=ask + TESTS).assert_outcomes(passed=5)
+    run(conftest=_conftest(databases.mariadb(tmp_path), definition), test_it=ask + TESTS + OURS).assert_outcomes(
+        passed=PASSED
+    )
 
 
 @pytest.mark.needs("other-users")

@@ -38,6 +38,7 @@ def await_end(pidfd: int) -> bool:
     return bool(poll.poll(HANG_LIMIT * 1000))
 
 
+@pytest.mark.embedded("the start of the run's own engine")
 def test_run_without_container_tests_starts_and_imports_nothing(run: Run) -> None:
     result = run(
         test_it="""
@@ -82,6 +83,7 @@ def test_nothing_is_started_where_no_test_will_need_it(run: Run, options: list[s
     result.stdout.fnmatch_lines("*NOTHING STARTED*")
 
 
+@pytest.mark.embedded("the start of the run's own engine")
 def test_started_while_tests_are_collected_and_gone_afterwards(run: Run) -> None:
     result = run(
         "-s",
@@ -103,6 +105,7 @@ def test_started_while_tests_are_collected_and_gone_afterwards(run: Run) -> None
     assert not Path(line.split()[-1].rstrip(".")).exists()
 
 
+@pytest.mark.embedded("the start of the run's own engine")
 def test_workers_of_xdist_share_one_engine(run: Run, pytester: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
     result = run(
@@ -175,6 +178,7 @@ def test_nothing_outlives_pytest(pytester: pytest.Pytester, end: str) -> None:
     assert not leftover.exists() or (leftover / "lock").exists()  # what is left is for the next sweep
 
 
+@pytest.mark.embedded("the start of the run's own engine")
 def test_engine_that_does_not_start_is_told_once_with_its_last_words(run: Run, tmp_path: Path) -> None:
     package = tmp_path / "container_runtime"
     package.mkdir()

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     Run = Callable[..., pytest.RunResult]
 
+pytestmark = pytest.mark.embedded("tests in containers of the machine's own files")
+
 OUTCOMES = """
     import ctypes, logging, os, sys, time, unittest, warnings, pytest
     pytestmark = pytest.mark.in_container

@@ -161,6 +161,7 @@ def test_a_process_that_handles_ctrl_c_itself(terminal: Terminal) -> None:
     assert "1 passed" in end(started(terminal, text))
 
 
+@pytest.mark.embedded("tests in containers of the machine's own files")
 def test_a_test_in_a_container(terminal: Terminal) -> None:
     text = """
     import os, time
@@ -198,6 +199,7 @@ def engine_of(child: pexpect.spawn[str]) -> int:
     return os.pidfd_open(int((directory / "engine.pid").read_text()))
 
 
+@pytest.mark.embedded("the end of the run's own engine")
 def test_terminal_that_is_closed(terminal: Terminal) -> None:
     text = """
     def test_it(containers):
@@ -212,6 +214,7 @@ def test_terminal_that_is_closed(terminal: Terminal) -> None:
     os.close(engine)
 
 
+@pytest.mark.embedded("the end of the run's own engine")
 @pytest.mark.parametrize("method", ["signal", "thread"])
 def test_time_limits_of_pytest_timeout(terminal: Terminal, method: str) -> None:
     pytest.importorskip("pytest_timeout")

@@ -114,9 +114,9 @@ def test_what_a_run_shows(run: Run) -> None:
     result.stdout.fnmatch_lines(
         [
             "*ERROR at setup of test_bad_name*",
-            "cannot create container bad_name of image 'Host:::x': invalid reference format: 'Host:::x': *lower case*",
+            "cannot create container bad_name of image 'Host:::x': invalid reference format: *lower*case*",
             "*ERROR at setup of test_no_image*",
-            "cannot create container no_image *: cannot reach registry 127.0.0.1:1: *; is it running?",
+            "cannot create container no_image *: *127.0.0.1:1*",
             "*ERROR at setup of test_hopeless*",
             "container hopeless (host) is not ready after 0.1 s: waited for file /never, tried * it is not there; *",
             "*ERROR at setup of test_ended*",

@@ -112,6 +112,7 @@ def test_nothing_is_written_where_nothing_is_run(run: Run, pytester: pytest.Pyte
     assert not (Path(pytester.path) / "out").exists()
 
 
+@pytest.mark.embedded("the run's own engine is kept")
 @pytest.mark.parametrize("workers", [(), ("-n", "1")])
 def test_kept_containers_are_there_after_the_run(run: Run, workers: tuple[str, ...]) -> None:
     result = run(

@@ -93,6 +93,7 @@ def test_workers_have_the_same(run: Run, seen: Callable[[], list[list[str]]]) ->
     assert len({box for box, *_ in seen()}) == 1
 
 
+@pytest.mark.embedded("an engine is kept")
 def test_an_engine_that_was_killed_is_replaced(run: Run, seen: Callable[[], list[list[str]]]) -> None:
     run(conftest=BOX, test_it=TEST).assert_outcomes(passed=1)
     directory = Path(seen()[0][1].removeprefix("unix://")).parent

@@ -149,6 +149,7 @@ def test_messages_of_the_first_start_are_not_awaited_again() -> None:
     assert resumed(port) is port
 
 
+@pytest.mark.embedded("checkpoints")
 def test_checkpoint_and_restore(run: Run, box: str) -> None:
     run(
         test_it=f"""

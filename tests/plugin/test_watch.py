@@ -14,7 +14,7 @@ import pytest
 
 from pytest_containers.client import Client
 from tests.engines import own_engine
-from tests.plugin.conftest import HANG_LIMIT
+from tests.plugin.conftest import ELSEWHERE, HANG_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,6 +36,9 @@ SUITE = """
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An engine that is not the run's own; the plugin treats it as Docker."""
+    if ELSEWHERE:
+        yield ELSEWHERE
+        return
     with own_engine(tmp_path_factory.mktemp("engine")) as engine:
         yield engine.address
 

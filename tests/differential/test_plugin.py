@@ -1,0 +1,70 @@
+"""Tests of the plugin with Docker 28.5 and with Podman: a quick part, and all that is not the embedded engine's alone.
+
+All of it: CONTAINERS_TEST_WHOLE=1 pytest tests/differential/test_plugin.py
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+import pytest
+
+from tests import host_image
+from tests.differential.client import Api
+from tests.peers import Unavailable, dockerd, process_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+QUICK = [
+    "test_networks.py::test_services_are_reached_from_the_test_and_by_name",
+    "test_fixtures.py::test_life_of_a_container",
+    "test_definitions.py::test_files_are_there_before_the_first_instruction",
+    "test_watch.py::test_pytest_that_is_killed[os.kill(os.getpid(), 9)]",
+]
+WHOLE = ["."]
+HANG = 3000
+
+
+@pytest.fixture(scope="module")
+def archive() -> bytes:
+    return host_image.archive()
+
+
+@pytest.fixture(scope="module")
+def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The socket of Podman's service."""
+    try:
+        with dockerd(tmp_path_factory.mktemp("podman"), "podman") as path:
+            yield path
+    except Unavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("engine", ["docker_28", "podman"])
+def test_with(request: pytest.FixtureRequest, archive: bytes, engine: str) -> None:
+    socket: Path = request.getfixturevalue(engine)
+    query = urlencode({"fromSrc": "-", "repo": "host", "tag": "latest", "changes": host_image.CHANGE})
+    assert Api(socket).call("POST", f"/images/create?{query}", archive).status == 200
+    chosen = WHOLE if os.environ.get("CONTAINERS_TEST_WHOLE") else QUICK
+    tests = [str(ROOT / "tests/plugin" / name) for name in chosen]
+    # Where published ports are, and with temporary files that the engine sees under the same name.
+    enter = ["nsenter", "-t", f"{process_of(socket)}", "-n"]
+    options = ["-p", "no:cacheprovider", "-q", "-n", "2", "--tb=short", f"--basetemp={socket.parent / 'tests'}"]
+    done = subprocess.run(
+        [*enter, sys.executable, "-m", "pytest", *options, *tests],
+        env={**os.environ, "CONTAINERS_TEST_ENGINE": f"unix://{socket}"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=HANG,
+    )
+    # Not the exit status, which is bad for anything that comes up on the machine meanwhile (tests/leftovers.py).
+    assert re.search(r"^\d+ passed(, \d+ deselected)? in ", done.stdout, re.MULTILINE), done.stdout[-20_000:]
