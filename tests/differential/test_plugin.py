@@ -26,7 +26,6 @@ ROOT = Path(__file__).parents[2]
 QUICK = [
     "test_networks.py::test_services_are_reached_from_the_test_and_by_name",
     "test_fixtures.py::test_life_of_a_container",
-    "test_definitions.py::test_files_are_there_before_the_first_instruction",
     "test_watch.py::test_pytest_that_is_killed[os.kill(os.getpid(), 9)]",
 ]
 WHOLE = ["."]
@@ -57,7 +56,7 @@ def test_with(request: pytest.FixtureRequest, archive: bytes, engine: str) -> No
     tests = [str(ROOT / "tests/plugin" / name) for name in chosen]
     # Where published ports are, and with temporary files that the engine sees under the same name.
     enter = ["nsenter", "-t", f"{process_of(socket)}", "-n"]
-    options = ["-p", "no:cacheprovider", "-q", "-n", "2", "--tb=short", f"--basetemp={socket.parent / 'tests'}"]
+    options = ["-p", "no:cacheprovider", "-q", "-rf", "--tb=short", f"--basetemp={socket.parent / 'tests'}"]
     done = subprocess.run(
         [*enter, sys.executable, "-m", "pytest", *options, *tests],
         env={**os.environ, "CONTAINERS_TEST_ENGINE": f"unix://{socket}"},
