@@ -244,9 +244,9 @@ def test_a_network_connected_before_the_start_comes_beside_the_default_one(docke
 
 
 def test_an_address_that_was_just_given_back(docker):
-    docker.ok("network", "create", "--subnet", "198.19.250.0/24", "fixed")
+    docker.ok("network", "create", "--subnet", "10.231.50.0/24", "fixed")
     ping = "import socket; socket.create_server(('', 80)).accept()[0].sendall(b'%d')"
-    read = "import socket; print(socket.create_connection(('198.19.250.9', 80), 5).recv(9).decode())"
+    read = "import socket; print(socket.create_connection(('10.231.50.9', 80), 5).recv(9).decode())"
     for number in range(3):
         docker.ok(
             "run",
@@ -256,7 +256,7 @@ def test_an_address_that_was_just_given_back(docker):
             "--network",
             "fixed",
             "--ip",
-            "198.19.250.9",
+            "10.231.50.9",
             "host",
             "python3",
             "-c",

@@ -92,6 +92,7 @@ def test_output_as_it_comes(run: Run, options: list[str], shown: bool) -> None:
                 one = containers.run("host", ["sh", "-c", "echo hello; printf end"], name=None)
                 one.wait()
                 other = containers.run("host", ["sh", "-c", "echo again; exec sleep 1000"])
+                other.logs.expect("again", timeout=30)
         """,
     )
     result.assert_outcomes(passed=1)

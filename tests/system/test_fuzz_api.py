@@ -72,7 +72,7 @@ class Target:
     def __init__(self, engine):
         self.engine, self.api = engine, Api(engine.path, "fuzz")
         self.api.ok("POST", "/images/create", busybox_layer().bytes(), fromSrc="-", repo="tree", tag="1")
-        body = {"Image": "tree:1", "Cmd": ["/bin/sleep", "100000"], "OpenStdin": True}
+        body = {"Image": "tree:1", "Cmd": ["/bin/sleep", "100000"], "OpenStdin": True, "StopSignal": "KILL"}
         for name in ("kept", "running"):
             self.api.ok("POST", "/containers/create", body, name=name)
         self.revive()
@@ -87,16 +87,25 @@ class Target:
                 api.delete(f"/containers/{one['Id']}", force=1, v=1)
         for one in api.get("/networks").json:
             if one["Name"] not in {"bridge", "host", "none"}:
+                for name in ("kept", "running"):  # what is in use is not removed
+                    api.post(f"/networks/{one['Id']}/disconnect", {"Container": name, "Force": True})
                 api.delete(f"/networks/{one['Id']}")
         for one in api.get("/volumes").json["Volumes"] or []:
             api.delete(f"/volumes/{one['Name']}", force=1)
-        api.post("/containers/running/unpause")
+        api.post("/containers/kept/kill")
+        api.post("/containers/running/kill")  # execs that were started in it end too
+        api.post("/containers/running/wait")
         api.post("/containers/running/start")
 
     def held(self):
         """Descriptors and threads of the process."""
         home = Path(f"/proc/{self.engine.process.pid}")
         return len(list((home / "fd").iterdir())), len(list((home / "task").iterdir()))
+
+    def names(self):
+        """What the descriptors are of."""
+        descriptors = Path(f"/proc/{self.engine.process.pid}/fd").iterdir()
+        return sorted(str(descriptor.readlink()) for descriptor in descriptors)
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +125,7 @@ def nothing_kept(target):
     target.revive()
     while target.held()[0] > before and time.monotonic() < end:
         time.sleep(0.05)  # what a client left is let go when the kernel says that it has gone
-    assert target.held()[0] <= before
+    assert target.held()[0] <= before, target.names()
     assert "Traceback" not in target.engine.log.read_text()
 
 
