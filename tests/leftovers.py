@@ -121,13 +121,17 @@ def unix_sockets() -> Iterator[str]:
     """Listening sockets at paths of ours."""
     for line in Path("/proc/net/unix").read_text().splitlines():
         match = re.search(rf"\S*{NAME}\S*\.sock$", line)
-        if match and is_own(match[0]):
+        # By the name: what is in a mount namespace of another user's engine is not to be found here.
+        home = re.search(rf"/tmp/{NAME}-(\d+)/|/run/{NAME}/", match[0]) if match else None
+        if match and (int(home[1] or 0) == os.geteuid() if home else is_own(match[0])):
             yield f"socket {match[0]}"
 
 
 def is_own(path: str) -> bool:
-    """Whether it is this user's; what has no owner to be asked for is."""
+    """Whether it is this user's; what has gone is, as it may have been."""
     try:
         return Path(path).lstat().st_uid == os.geteuid()
+    except PermissionError:
+        return False
     except OSError:
         return True
