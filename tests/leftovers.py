@@ -103,11 +103,13 @@ def cgroups() -> Iterator[str]:
 def free_run_directories() -> Iterator[str]:
     """Run directories whose engine has gone: nobody holds their lock."""
     for home in (Path("/run") / NAME, Path("/tmp") / f"{NAME}-{os.geteuid()}"):
-        for lock in home.glob("*/lock"):
+        for lock in (path / "lock" for path in home.glob("run-*")):
             try:
                 descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
             except OSError:
-                continue  # removed meanwhile
+                if lock.parent.exists():  # nobody will ever sweep it, unless it is being made
+                    yield f"run directory {lock.parent} without a lock"
+                continue
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 yield f"run directory {lock.parent}"

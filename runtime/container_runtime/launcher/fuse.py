@@ -70,6 +70,12 @@ class Servers:
         os.waitpid(pid, 0)
         os.rmdir(path)
 
+    def unmount(self) -> None:
+        """All programs have been killed: what they served is in the way of the run directory's removal."""
+        for identity in self._running:
+            sys.umount(f"{self._directory}/{identity}", sys.MNT_DETACH)
+        self._running.clear()
+
 
 def serve(program: str, device: int, options: list[str]) -> int:
     """Start the program, for what is mounted already; its pid. It ends by itself when that is unmounted."""

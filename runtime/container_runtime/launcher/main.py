@@ -394,5 +394,6 @@ class Launcher:
             except InterruptedError:
                 continue
         self.manager.remove()
+        self.servers.unmount()
         if os.path.isdir(self.run_directory):
             bounds.remove_run(self.run_directory)
