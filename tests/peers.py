@@ -50,10 +50,10 @@ def build() -> None:
 
 
 @contextmanager
-def dockerd(directory: Path, kind: str = "dockerd") -> Iterator[Path]:
+def served(directory: Path, kind: str) -> Iterator[Path]:
     """The engine's socket, in ``directory``, which containers see under the same name (bind mounts).
 
-    ``kind``: ``dockerd``, or ``podman`` for its service in the same place.
+    ``kind``: ``dockerd`` for Docker 28.5, or ``podman``.
 
     Raises:
         Unavailable: see ``build``; or it did not start.
@@ -72,7 +72,7 @@ def dockerd(directory: Path, kind: str = "dockerd") -> Iterator[Path]:
                 if _LISTENING.search(line):
                     break
             else:
-                raise Unavailable(f"Docker 28.5 does not run on this machine: {''.join(seen)[-800:]}")
+                raise Unavailable(f"{kind} does not run on this machine: {''.join(seen)[-800:]}")
             drain.start()  # what it goes on to say has to be read, or it would block on a full pipe
             yield path
         finally:
@@ -94,11 +94,22 @@ def process_of(socket: Path) -> int:
     raise ProcessLookupError(socket)
 
 
-@pytest.fixture(scope="session")
-def docker_28(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The socket of a real Docker Engine 28.5; skipped where there cannot be one, which CI takes for a failure."""
+def _served_or_skipped(directory: Path, kind: str) -> Iterator[Path]:
+    """Skipped where there cannot be one, which CI takes for a failure."""
     try:
-        with dockerd(tmp_path_factory.mktemp("docker-28")) as path:
+        with served(directory, kind) as path:
             yield path
     except Unavailable as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def docker_28(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The socket of a real Docker Engine 28.5."""
+    yield from _served_or_skipped(tmp_path_factory.mktemp("docker-28"), "dockerd")
+
+
+@pytest.fixture(scope="session")
+def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The socket of Podman's service."""
+    yield from _served_or_skipped(tmp_path_factory.mktemp("podman"), "podman")

@@ -10,14 +10,14 @@ import pytest
 from tests.differential.client import CONFIGURED, IMAGE, Api
 from tests.differential.same import Ahead
 from tests.engines import own_engine
-from tests.peers import docker_28
+from tests.peers import docker_28, podman
 from tests.registry import busybox_layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["docker_28"]
+__all__ = ["docker_28", "podman"]
 
 CONFIGURATION = (
     'CMD ["from", "image"]',

@@ -10,17 +10,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import pytest
 
 from tests import host_image
 from tests.differential.client import Api
-from tests.peers import Unavailable, dockerd, process_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.peers import process_of
 
 ROOT = Path(__file__).parents[2]
 QUICK = [
@@ -35,16 +31,6 @@ HANG = 3000
 @pytest.fixture(scope="module")
 def archive() -> bytes:
     return host_image.archive()
-
-
-@pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The socket of Podman's service."""
-    try:
-        with dockerd(tmp_path_factory.mktemp("podman"), "podman") as path:
-            yield path
-    except Unavailable as error:
-        pytest.skip(str(error))
 
 
 @pytest.mark.parametrize("engine", ["docker_28", "podman"] if WHOLE else ["docker_28"])

@@ -118,7 +118,6 @@ def test_shells_need_a_terminal_and_no_workers(run: Run) -> None:
     result = run("--containers-debug", test_it="def test_it(): pass")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines("ERROR: --containers-debug needs a terminal, and standard input is none")
-    pytest.importorskip("xdist")
     result = run("--containers-debug", "-n", "1")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines("ERROR: --containers-debug is incompatible with distributing tests; try using -n0")

@@ -204,15 +204,22 @@ def test_engine_that_does_not_start_is_told_once_with_its_last_words(run: Run, t
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        ("--containers-engine=moon", "containers_engine must be auto, embedded, docker, *, not 'moon'"),
         ("--containers-timeout=soon", "containers_timeout must be a number above 0, not 'soon'"),
         ("--containers-log-lines=-1", "containers_log_lines must be a whole number from 0 up, not '-1'"),
+        ("--containers-missing=perhaps", "containers_missing must be fail or skip, not 'perhaps'"),
+        (
+            "--containers-engine=moon",
+            "containers_engine must be auto, embedded, docker, podman, unix:///path/to/socket, *, not 'moon'",
+        ),
+        ("--containers-engine=tcp://x:port", "containers_engine is a bad engine address 'tcp://x:port': *"),
+        ("--containers-engine=ssh://a:b@c", "containers_engine is a bad engine address *: ssh:// takes no password*"),
     ],
 )
 def test_bad_settings_are_refused(run: Run, option: str, words: str) -> None:
     result = run(option, test_it="def test_it(): ...")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(f"*{words}")
+    result.stderr.fnmatch_lines(f"ERROR: {words}")
+    assert len(result.stderr.str().strip().splitlines()) == 1
 
 
 def test_settings_of_the_ini_file(run: Run, pytester: pytest.Pytester) -> None:

@@ -180,7 +180,6 @@ def test_a_test_in_a_container(terminal: Terminal) -> None:
 
 
 def test_workers(terminal: Terminal) -> None:
-    pytest.importorskip("xdist")
     text = f"""
     box = container("host", {STUBBORN}, stop_timeout=1000)
     both = container("host", {STUBBORN}, stop_timeout=1000, shared=True)
@@ -217,7 +216,6 @@ def test_terminal_that_is_closed(terminal: Terminal) -> None:
 @pytest.mark.embedded("the end of the run's own engine")
 @pytest.mark.parametrize("method", ["signal", "thread"])
 def test_time_limits_of_pytest_timeout(terminal: Terminal, method: str) -> None:
-    pytest.importorskip("pytest_timeout")
     text = f"""
     box = container("host", {STUBBORN}, stop_timeout=0.1)
     @pytest.mark.timeout(0.5, method={method!r}, func_only=True)

@@ -96,22 +96,3 @@ def test_what_a_test_catches_is_its_own_affair(run: Run) -> None:
         """,
     )
     result.assert_outcomes(passed=1, failed=1)
-
-
-@pytest.mark.parametrize(
-    ("option", "words"),
-    [
-        ("--containers-missing=perhaps", "containers_missing must be fail or skip, not 'perhaps'"),
-        (
-            "--containers-engine=moon",
-            "containers_engine must be auto, embedded, docker, podman, unix:///path/to/socket, *, not 'moon'",
-        ),
-        ("--containers-engine=tcp://x:port", "containers_engine is a bad engine address 'tcp://x:port': *"),
-        ("--containers-engine=ssh://a:b@c", "containers_engine is a bad engine address *: ssh:// takes no password*"),
-    ],
-)
-def test_bad_settings_are_refused(run: Run, option: str, words: str) -> None:
-    result = run(option, test_it="def test_it(): ...")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(f"ERROR: {words}")
-    assert len(result.stderr.str().strip().splitlines()) == 1

@@ -12,7 +12,7 @@ def test_no_layer_lies_in_another_whatever_the_machine_calls_its_directories():
     engine, container = SimpleNamespace(run=SimpleNamespace(layers=Path("/layers"))), SimpleNamespace(id="c")
     used = [
         layer(engine, container, destination) / kind
-        for destination in ("/", "/work", "/upper", "/parts", "/usr", "/work/main", "/upper/work")
+        for destination in ("/", "/work", "/upper", "/parts", "/usr", "/work/deeper", "/upper/work")
         for kind in ("upper", "work")
     ]
     assert len(set(used)) == len(used)
