@@ -6,12 +6,12 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.leftovers import observe
+from tests.leftovers import of_engine
+from tests.waiting import until_gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,7 +60,4 @@ def own_engine(directory: Path, environment: Mapping[str, str] | None = None) ->
             path.unlink()
     assert code == 0
     assert "Traceback" not in log.read_text(), log.read_text()[-8000:]
-    end = time.monotonic() + 10
-    while (left := [line for line in observe() if f"run-{process.pid}-" in line]) and time.monotonic() < end:
-        time.sleep(0.02)  # the kernel announces neither the end of a namespace nor that of a cgroup
-    assert not left
+    until_gone(lambda: of_engine(process.pid))

@@ -28,6 +28,14 @@ def observe() -> set[str]:
     return found - own_processes()
 
 
+def of_engine(pid: int | str) -> list[str]:
+    """What bears the name of the run that process ``pid`` watches or serves.
+
+    The kernel announces neither the end of a namespace nor that of a cgroup: to be asked again until there is nothing.
+    """
+    return sorted(line for line in observe() if f"run-{pid}-" in line)
+
+
 def processes() -> Iterator[str]:
     """Engines, launchers, programs that serve them, and containers: by command line, or by a root that is not ours."""
     own_root, others = Path("/").stat(), other_testers()

@@ -15,3 +15,11 @@ def until(look):
         assert time.monotonic() < end
         time.sleep(GLANCE)
     return found
+
+
+def until_gone(look):
+    """Look again until there is nothing; what is still there at the hang limit fails the test."""
+    end = time.monotonic() + HANG
+    while found := look():
+        assert time.monotonic() < end, found
+        time.sleep(GLANCE)

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.leftovers import observe
+from tests.leftovers import of_engine
+from tests.waiting import until_gone
 
 HANG = 60
 """Seconds; a hang limit, not a measurement."""
@@ -59,7 +60,7 @@ def serving(directory, **environment):
             engine.terminate()
             assert engine.wait(HANG) == 0
     assert "Traceback" not in (path.parent / "log").read_text()
-    assert not [line for line in observe() if f"run-{engine.pid}-" in line]
+    until_gone(lambda: of_engine(engine.pid))
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ import pytest
 
 from container_runtime.state.paths import data_home, runtime_home
 from tests import leftovers
+from tests.waiting import until_gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,10 +97,7 @@ def held_by(engine: int) -> set[str]:
 
 def assert_nothing_is_left(engine: int) -> None:
     """Of what bears the name of an engine's run."""
-    end = time.monotonic() + HANG
-    while (left := [line for line in leftovers.observe() if f"run-{engine}-" in line]) and time.monotonic() < end:
-        time.sleep(0.01)  # neither the end of a namespace nor that of a cgroup is announced
-    assert not left
+    until_gone(lambda: leftovers.of_engine(engine))
 
 
 def one_line(text: str) -> str:
@@ -138,7 +136,7 @@ def test_what_fails_is_told_in_one_line_and_leaves_nothing(
     assert (ended, out) == (code, "")
     assert told.lower() in one_line(err).lower()
     assert shell.ok("ps", "-a", "-q") == ""
-    assert held_by(shell.engine) <= before
+    until_gone(lambda: held_by(shell.engine) - before)  # nobody waits for the removal of groups and files
 
 
 @pytest.mark.needs("limits")

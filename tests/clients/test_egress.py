@@ -11,6 +11,7 @@ import pytest
 
 from tests.clients.conftest import serving
 from tests.leftovers import observe
+from tests.waiting import until_gone
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("docker") is None, reason="needs the docker command (tests/run installs it)"),
@@ -81,7 +82,7 @@ def docker(request, tmp_path_factory):
     with serving(tmp_path_factory.mktemp("engine"), PYTEST_CONTAINERS_EGRESS=request.param) as docker:
         assert [line for line in observe() - before if f"{request.param} --" in line]
         yield docker
-    assert not [line for line in observe() - before if f"{request.param} --" in line]
+    until_gone(lambda: [line for line in observe() - before if f"{request.param} --" in line])
 
 
 @pytest.mark.needs("tun")

@@ -9,9 +9,11 @@ import socket
 import struct
 import tarfile
 import zlib
-from contextlib import suppress
+from collections import defaultdict
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -23,6 +25,8 @@ HANG = 30
 """Seconds; a hang limit of one answer."""
 IMAGE = "tree:1"
 CONFIGURED = "configured:1"
+_prunings: defaultdict[Path, Lock] = defaultdict(Lock)
+"""Cases that prune take turns at each engine: Docker refuses a second prune while one runs (409)."""
 _PATTERNS = (
     (re.compile(r"sha256:[0-9a-f]{64}"), "<digest>"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "<id>"),
@@ -159,15 +163,13 @@ class Api:
         self, method: str, path: str, body: Any = None, /, *, headers: Mapping[str, str] | None = None, **query: Any
     ) -> Answer:
         """A request; ``body``: bytes as they are, anything else as JSON. Query values that are no text are JSON."""
-        connection = _Connection(self.path, HANG)
-        try:
-            data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-            given = {"Content-Type": "application/json"} if data is not None else {}
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        given = {"Content-Type": "application/json"} if data is not None else {}
+        turn = _prunings[self.path] if path.endswith("/prune") else nullcontext()
+        with turn, closing(_Connection(self.path, HANG)) as connection:
             connection.request(method, path + _query(query), data, {**given, **(headers or {})})
             answer = connection.getresponse()
             return Answer(answer.status, dict(answer.getheaders()), answer.read())
-        finally:
-            connection.close()
 
     def get(self, path: str, /, **query: Any) -> Answer:
         return self.call("GET", path, **query)

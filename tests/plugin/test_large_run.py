@@ -5,12 +5,12 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from tests import leftovers
+from tests.waiting import until_gone
 
 HANG_LIMIT = 120.0
 """Seconds after which a run has failed that does not end."""
@@ -88,14 +88,6 @@ class LargeRun:
         return found
 
 
-def left_by(controller: str) -> list[str]:
-    """What a run left behind, after the moments that the kernel takes for its namespaces and groups."""
-    end = time.monotonic() + 10
-    while (left := [line for line in leftovers.observe() if f"run-{controller}-" in line]) and time.monotonic() < end:
-        time.sleep(0.05)  # the kernel announces neither the end of a namespace nor that of a cgroup
-    return sorted(left)
-
-
 def controller_of(text: str) -> str:
     found = re.search(r"^controller (\d+)$", text, re.MULTILINE)
     assert found, text
@@ -128,7 +120,7 @@ def test_300_tests_a_lost_worker_and_a_container_without_memory(pytester: pytest
     ]
     assert [(label, ending) for label, ending in rows if label == "together"] == [("together", "running")]
     assert '<details class="row failed"><summary><span class="who">together' not in run.page
-    assert left_by(controller_of(text)) == []
+    until_gone(lambda: leftovers.of_engine(controller_of(text)))
 
 
 def test_300_tests_and_ctrl_c(pytester: pytest.Pytester) -> None:
@@ -143,4 +135,4 @@ def test_300_tests_and_ctrl_c(pytester: pytest.Pytester) -> None:
     # A worker's test is a case when its teardown is over, which the interrupt may have been faster than.
     assert len(passed - set(run.cases)) <= WORKERS
     assert 0 < int(re.findall(r"<h1>(\d+) tests, \d+ failed", run.page)[0]) < TESTS
-    assert left_by(controller_of(text)) == []
+    until_gone(lambda: leftovers.of_engine(controller_of(text)))

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.leftovers import observe
+from tests.leftovers import of_engine
+from tests.waiting import until_gone
 
 HANG = 60
 """Seconds; a hang limit, not a measurement."""
@@ -87,10 +88,7 @@ class Engine:
     def ended(self):
         """It has ended by itself, and nothing of it is there any more."""
         code = self.process.wait(HANG)
-        end = time.monotonic() + 10
-        while (left := [line for line in observe() if f"run-{self.process.pid}-" in line]) and time.monotonic() < end:
-            time.sleep(0.02)  # the kernel announces neither the end of a namespace nor that of a cgroup
-        assert not left
+        until_gone(lambda: of_engine(self.process.pid))
         return code
 
     def stop(self):

@@ -23,6 +23,7 @@ from container_runtime.api.routes import TABLE
 from tests.differential.client import Api, archive
 from tests.engines import HANG, own_engine
 from tests.registry import busybox_layer
+from tests.waiting import until_gone
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "4"))
 """How long each test draws new requests."""
@@ -120,12 +121,11 @@ def target(tmp_path_factory):
 def nothing_kept(target):
     """Whatever a test sent, the engine then holds as much as before."""
     target.revive()
-    before, end = target.held()[0], time.monotonic() + HANG
+    before = target.held()[0]
     yield
     target.revive()
-    while target.held()[0] > before and time.monotonic() < end:
-        time.sleep(0.05)  # what a client left is let go when the kernel says that it has gone
-    assert target.held()[0] <= before, target.names()
+    # What a client left is let go when the kernel says that it has gone.
+    until_gone(lambda: target.held()[0] > before and target.names())
     assert "Traceback" not in target.engine.log.read_text()
 
 
