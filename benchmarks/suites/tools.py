@@ -119,6 +119,7 @@ def _pytest(tool: Tool, suite: str, tests: int, docker: str, *options: str) -> t
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib",
                "-c", os.devnull, "--rootdir", str(HERE), *tool.options, "--tests", str(tests),
                str(HERE / suite / tool.file), *options]  # fmt: skip
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody's programs are compiled anew each time they run
     if tool.docker:  # what it publishes is published in the network namespace of that engine
         command = ["nsenter", "-t", str(engines.listener(docker)), "-n", *command]
     with tempfile.NamedTemporaryFile() as record:

@@ -6,6 +6,7 @@ The order is for speed: the launcher is spawned before asyncio is imported, so t
 from __future__ import annotations
 
 import _signal  # pyright: ignore[reportMissingImports]  # the C module: ``signal`` imports enum, the launcher comes first
+import gc
 import os
 import socket
 import sys
@@ -129,6 +130,7 @@ def _import_asyncio() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the engine; returns its exit code."""
+    gc.disable()  # while modules are imported nothing becomes garbage
     options = parse(arguments)
     os.umask(0o022)  # containers get directories and files of ours: their other users have to read them
     if options.log:
@@ -153,6 +155,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _import_asyncio()
     from container_runtime.service import run_engine
 
+    gc.freeze()
+    gc.enable()
     try:
         return run_engine(options, listener, run, channel, pidfd)
     finally:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from container_runtime.api.params import check_create
 from container_runtime.engine import containers as actions
-from container_runtime.engine import images, pruning, publishing, sandboxes
+from container_runtime.engine import images, publishing, sandboxes
 from container_runtime.engine.request.names import check_name
-from container_runtime.engine.views import container_filter, usage, views
+from container_runtime.engine.views import views
 from container_runtime.errors import Conflict, InvalidParameter
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ def _of(request: Request) -> Container:
 
 async def list_all(request: Request) -> None:
     """GET /containers/json."""
+    from container_runtime.engine.views import container_filter, usage
+
     found = container_filter.select(
         request.engine,
         request.query.get("filters"),
@@ -47,7 +49,11 @@ async def create(request: Request) -> None:
 async def inspect(request: Request) -> None:
     """GET /containers/{id}/json."""
     one = _of(request)
-    sizes = await usage.sizes(request.engine, one) if request.flag("size") else {}
+    sizes: dict[str, int] = {}
+    if request.flag("size"):
+        from container_runtime.engine.views import usage
+
+        sizes = await usage.sizes(request.engine, one)
     await request.answer(200, {**views.details(one), **sizes})
 
 
@@ -89,8 +95,3 @@ async def remove(request: Request) -> None:
     """DELETE /containers/{id}."""
     await actions.remove(request.engine, _of(request), force=request.flag("force"), volumes=request.flag("v"))
     await request.answer(204)
-
-
-async def prune(request: Request) -> None:
-    """POST /containers/prune."""
-    await request.answer(200, await pruning.prune_containers(request.engine, request.query.get("filters")))

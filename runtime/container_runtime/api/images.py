@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from container_runtime.api.progress import Progress
-from container_runtime.engine import filters, pruning
+from container_runtime.engine import filters
 from container_runtime.engine import images as actions
 from container_runtime.engine.events import announce
 from container_runtime.engine.files.transfer import in_thread
@@ -125,11 +125,6 @@ async def remove(request: Request) -> None:
     """DELETE /images/{name}."""
     name, force = request.parameters["name"], request.flag("force")
     await request.answer(200, await actions.remove(request.engine, name, force=force))
-
-
-async def prune(request: Request) -> None:
-    """POST /images/prune."""
-    await request.answer(200, await pruning.prune_images(request.engine, request.query.get("filters")))
 
 
 def _credentials(request: Request) -> dict[str, Any] | None:

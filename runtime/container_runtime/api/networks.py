@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from container_runtime.api.params import ENDPOINT, check
-from container_runtime.engine import filters, pruning, sandboxes
+from container_runtime.engine import filters, sandboxes
 from container_runtime.engine.events import announce
 from container_runtime.errors import InvalidParameter
 
@@ -101,11 +101,6 @@ async def remove(request: Request) -> None:
     request.engine.networks.remove(network.id)
     announce.network(request.engine, "destroy", network)
     await request.answer(204)
-
-
-async def prune(request: Request) -> None:
-    """POST /networks/prune."""
-    await request.answer(200, await pruning.prune_networks(request.engine, request.query.get("filters")))
 
 
 async def connect(request: Request) -> None:

@@ -10,7 +10,6 @@ from container_runtime.api.server import API_VERSION, MIN_API_VERSION
 from container_runtime.engine import keeping
 from container_runtime.engine.views import information
 from container_runtime.errors import InvalidParameter, NotFound
-from container_runtime.images import login
 
 if TYPE_CHECKING:
     from container_runtime.api.server import Request
@@ -45,6 +44,8 @@ async def info(request: Request) -> None:
 
 async def auth(request: Request) -> None:
     """POST /auth: whether a registry takes the credentials."""
+    from container_runtime.images import login
+
     body = check(await request.json(), _AUTH)
     server = body.get("serveraddress") or ""
     await asyncio.to_thread(login.check, server, body)

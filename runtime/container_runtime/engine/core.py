@@ -162,7 +162,8 @@ class Engine:
             health.stop(container)
         if self._outside is not None:
             self._outside.close()
-        await self.launcher.close()
+        # Side by side: the kernel takes its time for both.
+        await asyncio.gather(self.launcher.close(), asyncio.to_thread(self.networks.backbone.untie))
         self._execs_ended()
         for container in [*self.containers.values()]:
             for pipe in container.outputs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _signal  # pyright: ignore[reportMissingImports]  the C module: ``signal`` imports enum
 import gc
+import os
 import sys as python
 
 from container_runtime.kernel import userns
@@ -27,3 +28,4 @@ def main() -> None:
     launcher = Launcher(channel, engine, run_directory)
     launcher.send({"event": "ready"})
     launcher.serve()
+    os._exit(0)  # the engine waits, and Python would take itself apart first

@@ -42,6 +42,7 @@ class Backbone:
         self.namespace, self._inner = namespaces.new_network(_new_inner)
         self.name = f"pc{os.getpid() % 10**6:x}{os.urandom(2).hex()}"
         self._index = self._tie()
+        self._tied = True
         self.uplink = self._claim_first()
 
     def _tie(self) -> int:
@@ -203,16 +204,25 @@ class Backbone:
         server.setblocking(False)
         return server
 
-    def close(self) -> None:
-        """Delete the tie to the machine, and let go of the namespace; blocks for some 20 ms."""
+    def untie(self) -> None:
+        """Delete the tie to the machine, for an end that is near; blocks for some 20 ms, in any thread."""
+        self._tied = False
+        netlink = self._outside(rtnetlink.Netlink)  # its own, since this may be another thread
         try:
-            self._machine.send(rtnetlink.delete_link(self._index))
+            with suppress(KernelError):  # somebody else has deleted it; or it goes with the namespace
+                netlink.send(rtnetlink.delete_link(self._index))
         finally:
-            for thing in (self._machine, self._inner):
-                thing.close()
-            os.close(self.namespace)
-            if self.outer >= 0:
-                os.close(self.outer)
+            netlink.close()
+
+    def close(self) -> None:
+        """Let go of the namespace; as ``untie``, where that was not done."""
+        if self._tied:
+            self.untie()
+        for thing in (self._machine, self._inner):
+            thing.close()
+        os.close(self.namespace)
+        if self.outer >= 0:
+            os.close(self.outer)
 
 
 def _new_inner() -> rtnetlink.Netlink:

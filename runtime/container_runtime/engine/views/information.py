@@ -11,7 +11,6 @@ from container_runtime import __version__
 from container_runtime.cgroups.detect import detect
 from container_runtime.engine.container import now
 from container_runtime.engine.life import lifecycle
-from container_runtime.images.registry import MIRROR_VARIABLE
 from container_runtime.kernel import userns
 from container_runtime.network import pools
 from container_runtime.state.rundir import filesystem_of
@@ -116,6 +115,8 @@ def _storage(engine: Engine) -> dict[str, Any]:
 
 
 def _registries() -> dict[str, Any]:
+    from container_runtime.images.registry import MIRROR_VARIABLE
+
     mirrors = os.environ.get(MIRROR_VARIABLE, "").replace(",", " ").split()
     hub = {"Name": "docker.io", "Mirrors": mirrors, "Secure": True, "Official": True}
     insecure = ["::1/128", "127.0.0.0/8"]
