@@ -4,8 +4,11 @@
 #
 #   peers.sh build              make their root filesystem (once; half a minute)
 #   peers.sh hold               enter it and wait, for `nsenter -t PID -m podman …`; prints one line when it is entered
-#   peers.sh dockerd SOCKET     run Docker Engine on SOCKET in a network namespace of its own, until SIGTERM
-#   peers.sh podman SOCKET      the same with Podman's service
+#   peers.sh dockerd SOCKET [DIRECTORY…]
+#                               run Docker Engine on SOCKET in a network namespace of its own, until SIGTERM; containers
+#                               can mount what is in SOCKET's directory and in the others
+#   peers.sh podman SOCKET [DIRECTORY…]
+#                               the same with Podman's service
 #
 # PEERS_ROOT: where the root filesystem lies (default: /var/cache/pytest-containers-peers)
 set -euo pipefail
@@ -28,17 +31,21 @@ build() {
   mv "$root.part" "$root"
 }
 
-# In a new mount namespace: make the directory our root, with the directory $1 of the machine at the same place, and
-# become the rest of the command line. runc wants a root that is a mount point, so chroot would not do.
+# In a new mount namespace: make the directory our root, with the directories up to -- of the machine at the same places,
+# and become the rest of the command line. runc wants a root that is a mount point, so chroot would not do.
 inside() {
-  local shared=$1 name
-  shift
+  local name
   mount --bind "$root" "$root"
   for name in proc sys dev; do mount --rbind "/$name" "$root/$name"; done
   mount -t tmpfs tmpfs "$root/run"
   mount -t tmpfs tmpfs "$root/tmp"
-  mkdir -p "$root$shared" "$root/mnt"
-  mount --rbind "$shared" "$root$shared"
+  mkdir -p "$root/mnt"
+  while [ "$1" != -- ]; do
+    mkdir -p "$root$1"
+    mount --rbind "$1" "$root$1"
+    shift
+  done
+  shift
   cd "$root"
   pivot_root . mnt
   cd /
@@ -51,14 +58,14 @@ build) build ;;
 hold)
   build
   # The shell's last word comes when the root is in place; cat ends with whoever holds the other end of its input.
-  exec unshare --mount --propagation private "$self" inside "${2:-/tmp}" sh -c 'echo ready; exec cat'
+  exec unshare --mount --propagation private "$self" inside "${2:-/tmp}" -- sh -c 'echo ready; exec cat'
   ;;
 dockerd)
   build
   socket=$(readlink -f "$2")
   state=$(mktemp -d "$root/var/lib/docker-XXXXXX")
   # The data directory must not be on overlayfs, and is thrown away with all images.
-  unshare --mount --net --propagation private "$self" inside "$(dirname "$socket")" \
+  unshare --mount --net --propagation private "$self" inside "$(dirname "$socket")" "${@:3}" -- \
     sh -c 'ip link set lo up; exec "$@"' sh \
     dockerd --host "unix://$socket" --data-root "${state#"$root"}" --exec-root /run/docker --pidfile /run/docker.pid &
   child=$!
@@ -72,7 +79,7 @@ podman)
   socket=$(readlink -f "$2")
   state=$(mktemp -d "$root/var/lib/podman-XXXXXX")
   # Debian's crun refuses a machine with both versions of cgroups. The runtime directory is the namespace's own /run.
-  unshare --mount --net --propagation private "$self" inside "$(dirname "$socket")" \
+  unshare --mount --net --propagation private "$self" inside "$(dirname "$socket")" "${@:3}" -- \
     sh -c 'ip link set lo up; exec "$@"' sh env PODMAN_IGNORE_CGROUPSV1_WARNING=1 \
     podman --log-level info --root "${state#"$root"}" --cgroup-manager cgroupfs --runtime runc \
     system service --time 0 "unix://$socket" &
@@ -82,5 +89,5 @@ podman)
   rm -rf "$state"
   ;;
 inside) shift; inside "$@" ;;
-*) sed -n '2,11s/^# \?//p' "$self"; exit 2 ;;
+*) sed -n '2,15s/^# \?//p' "$self"; exit 2 ;;
 esac

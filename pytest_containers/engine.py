@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import threading
 import time
@@ -12,8 +13,10 @@ from pytest_containers.client import Client
 from pytest_containers.client.address import Address, parse_address
 from pytest_containers.client.errors import ClientError, NotFoundError
 from pytest_containers.definition import create_body
-from pytest_containers.errors import ContainerError, NoEngine, NoSnapshot, translated
+from pytest_containers.errors import ContainerError, NoEngine, NoHostImage, NoSnapshot, translated
 from pytest_containers.handle import Container
+from pytest_containers.limits import possible
+from pytest_containers.removals import Removals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
     from pytest_containers.budget import Budget
     from pytest_containers.client.request_types import ContainerBody
     from pytest_containers.definition import ContainerSpec
-    from pytest_containers.limits import Limits
     from pytest_containers.networks import Network
     from pytest_containers.reports.part import Observer
     from pytest_containers.volumes import Volume
@@ -29,18 +31,12 @@ if TYPE_CHECKING:
 
 END_LIMIT = 20.0
 """Seconds that the removal of what is left may take while pytest waits for it; usually there is nothing left."""
+REMOVAL_GRACE = 0.5
+"""Seconds that an interrupted run waits for the end of containers that it removes; the watch sees to the rest."""
 ANSWER_LIMIT = 60.0
 """Seconds that the first answer of an engine may take; usually it is there before it is asked for."""
 OURS = "pytest-containers"
 """What our engine calls itself in /version; on this machine its containers are reached by their addresses."""
-# The fields of Docker's GET /info that say whether a limit can be set.
-_ABILITIES = {
-    "memory": "MemoryLimit",
-    "swap": "SwapLimit",
-    "cpus": "CpuCfsQuota",
-    "cpu_shares": "CPUShares",
-    "pids": "PidsLimit",
-}
 RUN_LABEL = "org.pytest-containers.run"
 """The run that a container, network or volume goes with."""
 REUSE_LABEL = "org.pytest-containers.reuse"
@@ -102,6 +98,7 @@ class Engine:
         """Whether it goes on without us, with the containers that are kept."""
         self.budget: Budget | None = None
         """What all processes of the run may have together."""
+        self.removals: Removals = Removals()
         self._end_by: float | None = None
         self._client: Client | None = None
         self._can: Mapping[str, Any] | None = None
@@ -143,7 +140,9 @@ class Engine:
             self.spawn()
             with Client(self.address, ANSWER_LIMIT) as first:
                 version = cast("Mapping[str, Any]", first.system.version())
-            if (version.get("Platform") or {}).get("Name") == OURS and self.address.local:
+            ours = (version.get("Platform") or {}).get("Name") == OURS
+            self.removals.several = not ours
+            if ours and self.address.local:
                 self.own_addresses = True
                 self.forwards = bool((version.get("X-Pytest-Containers") or {}).get("Forwards"))
             parts = version.get("Components") or []
@@ -175,6 +174,7 @@ class Engine:
 
     def close(self) -> None:
         """Let go of it at the end of the run."""
+        self.removals.wait()
         if self._client is not None:
             self._client.close()
         if self.watch is not None:
@@ -187,6 +187,8 @@ class Engine:
     def hurry(self, seconds: float) -> None:
         """The run is interrupted: what ends from now on has so many seconds for that, all together."""
         self._end_by = time.monotonic() + seconds
+        watched = self.watch is not None and self.watch.begun
+        self.removals.hurry(self._end_by + REMOVAL_GRACE if watched else None)
 
     def patience(self, seconds: float) -> float:
         """``seconds``, or what is left of them where the run is interrupted."""
@@ -206,7 +208,7 @@ class Engine:
         spec = with_timeout(spec, node, call=not name)
         label = name or spec.name or ""
         if self.limits_optional and spec.limits:
-            spec = self._without_impossible_limits(spec, spec.limits, label)
+            spec = dataclasses.replace(spec, limits=possible(spec.limits, self._abilities(), label or spec.image))
         run = {} if REUSE_LABEL in spec.labels else {RUN_LABEL: self.run}
         labels = {**run, **({"org.pytest-containers.fixture": name} if name else {})}
         body = create_body(spec, labels, [name] if name.isidentifier() else [], publish=not self.own_addresses)
@@ -231,6 +233,12 @@ class Engine:
             raise
         return container
 
+    def _abilities(self) -> Mapping[str, Any]:
+        with self._lock:
+            if self._can is None:
+                self._can = self._client.system.info() if self._client else {}
+            return self._can
+
     def _give_back(self, place: str | None) -> None:
         if self.budget is not None:
             self.budget.give(place)
@@ -246,27 +254,12 @@ class Engine:
                     raise NoSnapshot(snapshot) from None
                 if "image" not in error.message.lower():
                     raise
+                if spec.image == "host":  # nor has any registry
+                    raise NoHostImage(self.url) from None
                 client.images.pull(spec.image)
                 if snapshot:
                     raise NoSnapshot(snapshot) from None
                 return client.containers.create(body, spec.name)
-
-    def _without_impossible_limits(self, spec: ContainerSpec, limits: Limits, label: str) -> ContainerSpec:
-        import dataclasses
-        import warnings
-
-        with self._lock:
-            if self._can is None:
-                self._can = self._client.system.info() if self._client else {}
-        dropped = [name for name in limits.given() if self._can.get(_ABILITIES[name]) is False]
-        if not dropped:
-            return spec
-        warnings.warn(
-            f"container {label or spec.image} runs without its limit of {', '.join(dropped)}: the engine cannot set it "
-            "for this user on this machine (pytest-containers doctor)",
-            stacklevel=2,
-        )
-        return dataclasses.replace(spec, limits=dataclasses.replace(limits, **dict.fromkeys(dropped)))
 
     def run_container(
         self,
@@ -372,8 +365,20 @@ class Engine:
             self.live.remove(entry)  # in place: other threads append
         if self._keeps(made, failed=failed):
             return
+        if not isinstance(made, Container):
+            # What a container uses cannot be removed; where there is no time to wait for that, the watch does both.
+            if self.removals.wait():
+                self._unless_gone(made.remove)
+            return
         try:
-            made.finish() if isinstance(made, Container) else made.remove()
+            self._unless_gone(made.let_end)
+        finally:
+            self.removals.add(functools.partial(self._unless_gone, made.remove))
+
+    def _unless_gone(self, remove: Callable[[], None]) -> None:
+        __tracebackhide__ = True
+        try:
+            remove()
         except ContainerError:
             if self._answers():
                 raise

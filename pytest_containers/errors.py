@@ -14,6 +14,14 @@ class ContainerError(Exception):
     """A container, a network or an image could not be had or used; the message is for people."""
 
 
+class NoHostImage(ContainerError):
+    """The machine's own files are wanted of an engine that has no such image; the engine's address is given."""
+
+    def __init__(self, url: str) -> None:
+        words = "only our own engine has it, this machine's files (--containers-engine=embedded); name another image"
+        super().__init__(f"{url} has no image 'host': {words}")
+
+
 class ContainerExited(ContainerError):
     """A container ended while something else was awaited of it.
 

@@ -141,11 +141,13 @@ class Containers:
         """Remove everything, even where removing one of them fails."""
         __tracebackhide__ = True
         errors: list[Exception] = []
-        for made in reversed(self._made):
-            try:
-                self._engine().remove(made)
-            except Exception as error:  # noqa: BLE001  the others have to go all the same
-                errors.append(error)
+        if self._made:
+            with self._engine().removals.together() as errors:
+                for made in reversed(self._made):
+                    try:
+                        self._engine().remove(made)
+                    except Exception as error:  # noqa: BLE001  the others have to go all the same
+                        errors.append(error)
         self._made.clear()
         if self._owned is not None:
             self._owned.close()

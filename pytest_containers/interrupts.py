@@ -52,7 +52,11 @@ class Interrupts:
         try:
             with self.breakable():
                 resting.go()
-                return (yield)
+                result = yield
+                engine = existing_engine(self._config)
+                if engine is not None:
+                    engine.removals.finish()  # what goes wrong at an end in a hurry is nobody's concern
+                return result
         except KeyboardInterrupt:
             if not self._begun:
                 raise

@@ -7,12 +7,23 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_containers.client.request_types import HostConfig
 
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([bkmgt]?)(?:i?b)?", re.IGNORECASE)
 _SMALLEST_MEMORY = 6 << 20  # Docker's own minimum ("Minimum memory limit allowed is 6MB")
 _SHARES = range(2, 262145)  # the kernel's range (sched/core.c, MIN_SHARES and MAX_SHARES)
+
+# The fields of Docker's GET /info that say whether a limit can be set.
+_ABILITIES = {
+    "memory": "MemoryLimit",
+    "swap": "SwapLimit",
+    "cpus": "CpuCfsQuota",
+    "cpu_shares": "CPUShares",
+    "pids": "PidsLimit",
+}
 
 
 def parse_size(what: str, value: object) -> int:
@@ -90,3 +101,18 @@ class Limits:
         if self.pids is not None:
             config["PidsLimit"] = self.pids
         return config
+
+
+def possible(limits: Limits, info: Mapping[str, object], what: str) -> Limits:
+    """The limits that an engine can set, as its GET /info says; a warning names the others of container ``what``."""
+    dropped = [name for name in limits.given() if info.get(_ABILITIES[name]) is False]
+    if not dropped:
+        return limits
+    import warnings
+
+    warnings.warn(
+        f"container {what} runs without its limit of {', '.join(dropped)}: the engine cannot set it for this user on "
+        "this machine (pytest-containers doctor)",
+        stacklevel=2,
+    )
+    return replace(limits, **dict.fromkeys(dropped))

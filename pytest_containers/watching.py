@@ -48,6 +48,11 @@ class Watch:
         self._fifo = -1
         self._pid = 0
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is one."""
+        return self._fifo >= 0
+
     def begin(self, address: Address) -> None:
         """Start it, where no other process of the run has; OSError."""
         if self._fifo >= 0:

@@ -5,6 +5,7 @@ python -m tests.host_image | docker import --change "$(python -m tests.host_imag
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,13 +17,22 @@ PYTHON = "/usr/bin/python3"
 _NOT_NEEDED = {"__pycache__", "test", "idlelib", "lib2to3", "tkinter", "ensurepip", "turtledemo", "pydoc_data"}
 
 
+def libraries(*files: Path) -> set[Path]:
+    """The shared libraries that programs and modules load, ldd(1)."""
+    listed = subprocess.run(["ldd", *files], capture_output=True, text=True, check=False).stdout
+    words = [word for line in listed.splitlines() for word in line.split() if word.startswith("/") and ":" not in word]
+    return {Path(word) for word in words}
+
+
 def archive() -> bytes:
     """The root filesystem's tar archive."""
     program = "import sys; print(sys.version_info[1])"
     minor = subprocess.run([PYTHON, "-c", program], capture_output=True, text=True, check=True).stdout.strip()
     layer: Layer = busybox_layer()
-    layer.program(PYTHON)
     library = Path(f"/usr/lib/python3.{minor}")
+    layer.file_of_host(os.path.realpath(PYTHON), PYTHON.lstrip("/"))
+    for path in sorted(libraries(Path(PYTHON), *library.glob("lib-dynload/*.so"))):
+        layer.file_of_host(str(path))
     for path in sorted(library.rglob("*")):
         parts = set(path.relative_to(library).parts)
         if not parts & _NOT_NEEDED and path.is_file() and not any(part.startswith("config-") for part in parts):

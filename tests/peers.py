@@ -9,7 +9,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
+import struct
 import subprocess
+import sysconfig
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,7 +54,8 @@ def build() -> None:
 
 @contextmanager
 def served(directory: Path, kind: str) -> Iterator[Path]:
-    """The engine's socket, in ``directory``, which containers see under the same name (bind mounts).
+    """The engine's socket, in ``directory``, which containers see under the same name (bind mounts), as they do what
+    ``in_container`` mounts of ours: this project, and pytest.
 
     ``kind``: ``dockerd`` for Docker 28.5, or ``podman``.
 
@@ -61,7 +65,7 @@ def served(directory: Path, kind: str) -> Iterator[Path]:
     build()
     path = directory / f"{kind}.sock"
     # It ends when this process does, however that ends.
-    command = ["setpriv", "--pdeathsig", "TERM", SCRIPT, kind, path]
+    command = ["setpriv", "--pdeathsig", "TERM", SCRIPT, kind, path, SCRIPT.parents[1], sysconfig.get_path("purelib")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         assert process.stderr is not None
         seen: list[str] = []
@@ -82,16 +86,12 @@ def served(directory: Path, kind: str) -> Iterator[Path]:
                 drain.join()
 
 
-def process_of(socket: Path) -> int:
+def process_of(path: Path) -> int:
     """The process that listens there, whose network namespace has the ports that it publishes."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (process / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if words[0] in {b"dockerd", b"podman"} and f"unix://{socket}".encode() in words:
-            return int(process.name)
-    raise ProcessLookupError(socket)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(str(path))
+        pid, _, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return int(pid)
 
 
 def _served_or_skipped(directory: Path, kind: str) -> Iterator[Path]:

@@ -142,18 +142,16 @@ class Life(Readiness):
                     raise ContainerError(f"container {self._what}: {error.filename}: {error.strerror}") from None
                 self._client.containers.put_archive(self.id, "/", archive)
 
-    def finish(self) -> None:
-        """The end that its definition wants: ``before_stop``, time to stop by itself where it has any, then removal."""
+    def let_end(self) -> None:
+        """What its definition wants before it is removed: ``before_stop``, and time to stop by itself."""
         __tracebackhide__ = True
-        if self._removed:
+        if self._removed or not self._started:
             return
-        try:
-            if self._started and self._spec.before_stop and self.status == "running":
-                self._spec.before_stop(self)
-            if self._started and self._spec.stop_timeout is not None:
-                self._change("stop", self._time_to_end(self._spec.stop_timeout))
-        finally:
-            self.remove()
+        if self._spec.before_stop and self.status == "running":
+            self._spec.before_stop(self)
+        # Without any time its removal kills it, which is one request.
+        if self._spec.stop_timeout and (seconds := self._time_to_end(self._spec.stop_timeout)):
+            self._change("stop", seconds)
 
     def remove(self) -> None:
         """Kill and remove it; one that is gone is no error."""

@@ -53,12 +53,13 @@ def definition(item: pytest.Item, place: Place) -> tuple[ContainerSpec, dict[str
     image = place.image
     if image.endswith(_ARCHIVES):
         image = obtain(engine, "in_container", None, config.rootpath / image, ()).reference
-    on_host = place.image == HOST
+    _ = engine.client  # what kind of engine it is, it says itself
+    on_host = place.image == HOST and engine.own_addresses  # elsewhere it is an image like others, if there is one
     measured = coverage_options()
     names = (*_COMPANIONS, "coverage") if measured is not None else _COMPANIONS
     packages = {name: origin for name in names if (origin := _origin(name))}
     rootdir = config.rootpath
-    python = _interpreter(place, rootdir)
+    python = _interpreter(place, rootdir, on_host=on_host)
     directories = [rootdir, config.invocation_params.dir, item.path.parent]
     if on_host:
         directories += [Path(sys.prefix), Path(sys.base_prefix), *(path.parent for path in packages.values())]
@@ -108,9 +109,9 @@ def _origin(name: str) -> Path | None:
     return Path(found.origin) if found.origin else None
 
 
-def _interpreter(place: Place, rootdir: Path) -> str:
+def _interpreter(place: Place, rootdir: Path, *, on_host: bool) -> str:
     if place.python is None:
-        return sys.executable if place.image == HOST else "python3"
+        return sys.executable if on_host else "python3"
     return str(rootdir / place.python) if "/" in place.python else place.python
 
 

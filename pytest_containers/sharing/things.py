@@ -182,11 +182,14 @@ def finish(config: pytest.Config) -> None:
         if board.finished(worker_of(config)) < int(vars(config)["workerinput"]["workercount"]):
             return
         engine, handles = engine_of(config), config.stash.get(_HANDLES, {})
-        for record in board.records():
-            try:
-                _remove(engine, record, handles.get(record["id"]))
-            except Exception as error:  # noqa: BLE001  hooks of users; the others have to go all the same
-                warnings.warn(f"shared {record['kind']} {record['key']}: {error}", stacklevel=1)
+        with engine.removals.together() as errors:
+            for record in board.records():
+                try:
+                    _remove(engine, record, handles.get(record["id"]))
+                except Exception as error:  # noqa: BLE001  hooks of users; the others have to go all the same
+                    warnings.warn(f"shared {record['kind']} {record['key']}: {error}", stacklevel=1)
+        for error in errors:
+            warnings.warn(f"shared: {error}", stacklevel=1)
         board.forget()
 
 

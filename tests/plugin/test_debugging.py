@@ -144,7 +144,6 @@ def test_time_limits_rest_while_pdb_is_open(terminal: Terminal) -> None:
     child.expect(pexpect.EOF)
 
 
-@pytest.mark.embedded("tests in containers of the machine's own files")
 def test_pdb_of_a_test_in_a_container(terminal: Terminal) -> None:
     child = terminal(
         """

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.plugin.conftest import ENGINE_OPTION
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Run = Callable[..., pytest.RunResult]
-
-pytestmark = pytest.mark.embedded("tests in containers of the machine's own files")
 
 OUTCOMES = """
     import ctypes, logging, os, sys, time, unittest, warnings, pytest
@@ -216,7 +217,7 @@ def test_selection_maxfail_and_last_failed(pytester: pytest.Pytester) -> None:
             def test_three(): assert 0
         """
     )
-    run = pytester.runpytest_subprocess
+    run = functools.partial(pytester.runpytest_subprocess, *ENGINE_OPTION)
     run("-x").assert_outcomes(failed=1)
     run("-k", "two or three").assert_outcomes(passed=1, failed=1, deselected=1)
     run("--lf").assert_outcomes(failed=2, deselected=0)
@@ -363,8 +364,10 @@ def test_coverage_counts_what_ran_there(pytester: pytest.Pytester, way: str) -> 
         """,
     )
     if way == "plugin":
-        result = pytester.runpytest_subprocess("--cov=product", "--cov-branch", "--cov-report=term-missing")
+        result = pytester.runpytest_subprocess(
+            *ENGINE_OPTION, "--cov=product", "--cov-branch", "--cov-report=term-missing"
+        )
     else:
-        pytester.run(sys.executable, "-m", "coverage", "run", "-m", "pytest").assert_outcomes(passed=2)
+        pytester.run(sys.executable, "-m", "coverage", "run", "-m", "pytest", *ENGINE_OPTION).assert_outcomes(passed=2)
         result = pytester.run(sys.executable, "-m", "coverage", "report", "-m", "--include=product.py")
     result.stdout.re_match_lines([r"product\.py +6 +1 .* 6$"])

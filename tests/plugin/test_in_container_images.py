@@ -10,20 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.host_image import PYTHON, libraries
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Run = Callable[..., pytest.RunResult]
 
-PYTHON = "/usr/bin/python3"
 _PLACE = "import sys, sysconfig; print(sys.executable, sysconfig.get_path('stdlib'), sep='\\n')"
-
-
-def libraries(*files: Path) -> set[Path]:
-    """The shared libraries that programs load, ldd(1)."""
-    listed = subprocess.run(["ldd", *files], capture_output=True, text=True, check=False).stdout
-    words = [word for line in listed.splitlines() for word in line.split() if word.startswith("/") and ":" not in word]
-    return {Path(word) for word in words}
 
 
 @pytest.fixture(scope="module")
@@ -48,36 +42,44 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_an_image_without_pytest_gets_it_and_nothing_else(run: Run, archive: Path) -> None:
     result = run(
-        "-rA",
         "--cov=product",
         "--cov-report=term-missing",
         product="def f():\n    return 5",
         test_it=f"""
-            import importlib.util, os, sys, pytest, product
-            @pytest.mark.in_container(image={{"here": "host", "there": "{archive}"}}, network=False)
-            def test_it(tmp_path, pytestconfig):
-                there = not os.path.exists("/usr/bin/env")
-                found = {{name for name in ("xdist", "hypothesis", "filelock") if importlib.util.find_spec(name)}}
-                assert bool(found) != there
-                assert product.f() == (5 if there else 6)
-            @pytest.mark.in_container("{archive}")
+            import importlib.util, pytest, product
+            pytestmark = pytest.mark.in_container("{archive}", network=False)
+            def test_it(tmp_path):
+                assert not [name for name in ("xdist", "hypothesis", "filelock") if importlib.util.find_spec(name)]
+                assert product.f() == 5
             def test_writes(pytestconfig):
                 with pytest.raises(OSError):
                     (pytestconfig.rootpath / "new").write_text("")
         """,
     )
-    result.assert_outcomes(passed=2, failed=1)
-    result.stdout.fnmatch_lines(
-        [
-            "*test_it[[]here[]]*",
-            "E       assert 5 == 6",
-            "PASSED test_it.py::test_it[[]there[]]",
-            "PASSED test_it.py::test_writes",
-        ]
-    )
+    result.assert_outcomes(passed=2)
     result.stdout.re_match_lines([r"product\.py +2 +0 +100%"])
 
 
+@pytest.mark.embedded("the image of the machine's own files")
+def test_another_image_beside_the_machines_own(run: Run, archive: Path) -> None:
+    result = run(
+        "-rA",
+        test_it=f"""
+            import importlib.util, os, pytest
+            @pytest.mark.in_container(image={{"here": "host", "there": "{archive}"}})
+            def test_it():
+                there = not os.path.exists("/usr/bin/env")
+                assert bool(importlib.util.find_spec("xdist")) != there
+                assert there
+        """,
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        ["*test_it[[]here[]]*", "E       assert False", "PASSED test_it.py::test_it[[]there[]]"]
+    )
+
+
+@pytest.mark.embedded("an interpreter of the machine in its containers")
 def test_another_interpreter_sees_the_project_and_not_the_packages_of_ours(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\naddopts = --strict-markers --strict-config -p pytester\nfilterwarnings = error")
     result = run(

@@ -161,7 +161,6 @@ def test_a_process_that_handles_ctrl_c_itself(terminal: Terminal) -> None:
     assert "1 passed" in end(started(terminal, text))
 
 
-@pytest.mark.embedded("tests in containers of the machine's own files")
 def test_a_test_in_a_container(terminal: Terminal) -> None:
     text = """
     import os, time
