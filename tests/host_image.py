@@ -1,4 +1,4 @@
-"""An image that stands in for ``host`` on engines that have none: busybox and this machine's Debian's Python.
+"""An image that stands in for ``host`` on engines that have none: busybox and some of this machine's programs.
 
 python -m tests.host_image | docker import --change "$(python -m tests.host_image --change)" - host:latest
 """
@@ -14,6 +14,8 @@ from tests.registry import Layer, busybox_layer
 
 CHANGE = "ENV PATH=/usr/local/bin:/usr/bin:/bin"
 PYTHON = "/usr/bin/python3"
+PROGRAMS = (PYTHON, "/usr/bin/getent", "/usr/bin/printenv")
+"""What tests run and Debian's busybox has not."""
 _NOT_NEEDED = {"__pycache__", "test", "idlelib", "lib2to3", "tkinter", "ensurepip", "turtledemo", "pydoc_data"}
 
 
@@ -30,8 +32,10 @@ def archive() -> bytes:
     minor = subprocess.run([PYTHON, "-c", program], capture_output=True, text=True, check=True).stdout.strip()
     layer: Layer = busybox_layer()
     library = Path(f"/usr/lib/python3.{minor}")
-    layer.file_of_host(os.path.realpath(PYTHON), PYTHON.lstrip("/"))
-    for path in sorted(libraries(Path(PYTHON), *library.glob("lib-dynload/*.so"))):
+    layer.directory("srv", mode=0o755)
+    for program in PROGRAMS:
+        layer.file_of_host(os.path.realpath(program), program.lstrip("/"))
+    for path in sorted(libraries(*map(Path, PROGRAMS), *library.glob("lib-dynload/*.so"))):
         layer.file_of_host(str(path))
     for path in sorted(library.rglob("*")):
         parts = set(path.relative_to(library).parts)

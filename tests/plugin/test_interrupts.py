@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import re
 import select
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
 
+from pytest_containers.client import Client
 from pytest_containers.embedded import runtime_home
-from tests.plugin.conftest import HANG_LIMIT
+from pytest_containers.engine import RUN_LABEL
+from pytest_containers.watching import Watch
+from tests.plugin.conftest import ELSEWHERE, HANG_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Terminal = Callable[..., pexpect.spawn[str]]
 
@@ -24,7 +28,7 @@ STUBBORN = '["sh", "-c", "trap : TERM; while :; do sleep 1000; done"]'
 SILENT = """
     import os, signal, socket, time
     import pytest
-    from pytest_containers import ContainerSpec, container, wait
+    from pytest_containers import ContainerSpec, container, network, volume, wait
     listener = socket.create_server(("127.0.0.1", 0))
     silent = f"127.0.0.1:{listener.getsockname()[1]}/a/b:1"
     def now(): os.write(tty, b"NOW\\n")
@@ -48,7 +52,25 @@ def end(child: pexpect.spawn[str]) -> str:
     child.expect(pexpect.EOF)
     child.wait()
     assert not directories(child)
+    if ELSEWHERE:
+        assert left_elsewhere(child.pid) == []
     return str(child.before)
+
+
+def left_elsewhere(pid: int) -> list[str]:
+    """What a run has left on another engine, after its watch has ended, too."""
+    for place in Path(tempfile.gettempdir()).glob(f"pytest-containers-run-{pid}-*-watch"):
+        run = place.name.removeprefix("pytest-containers-").removesuffix("-watch")
+        Watch(run, pid).end_of_workers(HANG_LIMIT)
+    with Client(ELSEWHERE) as client:
+        filters = {"label": [RUN_LABEL]}
+        found = [
+            *client.containers.list(all=True, filters=filters),
+            *client.networks.list(filters=filters),
+            *client.volumes.list(filters=filters),
+        ]
+    labels = [dict(one.get("Labels") or {}).get(RUN_LABEL, "") for one in found]
+    return [label for label in labels if label.startswith(f"run-{pid}-")]
 
 
 def names_the_line(said: str, text: str) -> bool:
@@ -71,6 +93,17 @@ def names_the_line(said: str, text: str) -> bool:
         time.sleep(1000)  # here
     """,
             id="containers that do not want to end",
+        ),
+        pytest.param(
+            """
+    net, vol = network(), volume()
+    use = {"network": net, "volumes": {"/data": vol}}
+    one, two, three = [container("host", "sleep 1000", **use) for _ in range(3)]
+    def test_it(one, two, three):
+        now()
+        time.sleep(1000)  # here
+    """,
+            id="containers that use something",
         ),
         pytest.param(
             """

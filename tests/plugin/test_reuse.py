@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_containers.client import Client
+from pytest_containers.engine import REUSE_LABEL
 from pytest_containers.reuse.cleaning import clean
 from pytest_containers.reuse.kept import kept_home, pointers
+from tests.plugin.conftest import ELSEWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -39,16 +41,29 @@ TEST = """
 
 @pytest.fixture
 def seen(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Generator[Callable[[], list[list[str]]]]:
-    """The ids, engines and slices that tests saw; the kept engine is this test's own, by where its images are."""
+    """The ids, engines and slices that tests saw; the kept engine is this test's own, by where its images are.
+
+    At the end what was kept is removed as ``pytest-containers clean`` does.
+    """
     monkeypatch.setenv("PYTEST_CONTAINERS_DATA", f"{pytester.path}-data")  # pytest would look for tests in it
     before = set(pointers(kept_home()))
+    monkeypatch.setenv("DOCKER_HOST", ELSEWHERE or "unix:///nosuch.sock")
     yield lambda: [line.split() for line in (pytester.path / "seen").read_text().splitlines()]
-    made = set(pointers(kept_home())) - before
+    made = set() if ELSEWHERE else set(pointers(kept_home())) - before
     own = pytester.mkdir("own")
     for pointer in made:
         (own / pointer.name).write_text(pointer.read_text())
         pointer.unlink()
-    assert len(list(clean(own))) == len(made)
+    cleaned = list(clean(own))
+    assert len(made) == len(cleaned) or ELSEWHERE
+    assert not ELSEWHERE or kept(ELSEWHERE) == []
+
+
+def kept(url: str) -> list[str]:
+    """The containers there that are kept between runs."""
+    with Client(url) as client:
+        found = client.containers.list(all=True, filters={"label": [REUSE_LABEL]})
+    return [one.get("Id", "") for one in found]
 
 
 def test_it_is_found_again_by_the_next_run(run: Run, seen: Callable[[], list[list[str]]]) -> None:
@@ -65,8 +80,7 @@ def test_another_definition_takes_its_place(run: Run, seen: Callable[[], list[li
     run(conftest=BOX.replace('"1"', '"2"'), test_it=TEST).assert_outcomes(passed=1)
     first, second = seen()
     assert first[0] != second[0]
-    with Client(first[1]) as client:
-        assert [one.get("Id") for one in client.containers.list(all=True)] == [second[0]]
+    assert kept(first[1]) == [second[0]]
 
 
 def test_one_that_has_ended_is_started_again(run: Run, seen: Callable[[], list[list[str]]]) -> None:
@@ -83,8 +97,7 @@ def test_one_that_never_became_ready_is_not_found_again(run: Run, seen: Callable
     lost = BOX.replace("note(kind, box):", "note(kind, box):\n        import os; os.kill(os.getpid(), 9)")
     run(conftest=lost, test_it=TEST)
     run(conftest=BOX.replace("note(kind, box):", "note(kind, box):\n        pass"), test_it=TEST)
-    with Client(seen()[0][1]) as client:
-        assert [one.get("Id") for one in client.containers.list(all=True)] == [seen()[0][0]]
+    assert kept(seen()[0][1]) == [seen()[0][0]]
 
 
 def test_workers_have_the_same(run: Run, seen: Callable[[], list[list[str]]]) -> None:

@@ -134,7 +134,7 @@ def test_kinds_of_waits(run: Run) -> None:
             denied = container("host", ["python3", "-c", web], wait=wait.http(port=8080, status=401))
             late = ["sh", "-c", "sleep 0.2; mkdir /tmp/x; exec sleep 1000"]
             command = container("host", late, wait=wait.command("test -d /tmp/x"))
-            failing = container("host", late, wait=wait.command("test ! -d /tmp/x", exit_code=1, user="daemon"))
+            failing = container("host", late, wait=wait.command("test ! -d /tmp/x", exit_code=1, user="nobody"))
             file = container("host", late, wait=wait.file("/tmp/x"))
             memory = container("host", late, wait=wait.file("/tmp/x"), tmpfs=["/tmp"])
             job = container("host", ["sh", "-c", "sleep 0.2; exit 4"], wait=wait.exit(4))
