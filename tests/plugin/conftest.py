@@ -29,7 +29,7 @@ ELSEWHERE = os.environ.get("CONTAINERS_TEST_ENGINE", "")
 PODMAN = "podman" in ELSEWHERE
 """Whether that is Podman, which cannot do all that Docker can."""
 ENGINE_OPTION = [f"--containers-engine={ELSEWHERE}"] if ELSEWHERE else []
-OPTIONS = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest", *ENGINE_OPTION]
+OPTIONS = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:platformdirs", *ENGINE_OPTION]
 """Of every run in a run; hypothesis takes a third of a pytest's start, in each worker too."""
 
 Run = "Callable[..., pytest.RunResult]"
