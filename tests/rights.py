@@ -22,6 +22,7 @@ ONLY_ROOT = {
     "tests/system/test_network.py": "makes network namespaces in the test's own process; users' are tested by clients",
     "tests/system/test_network_edges.py": "the same",
     "tests/system/test_launcher.py": "speaks to the launcher from the test's own process, outside a user namespace",
+    "tests/system/test_execing.py": "the same",
     "tests/system/test_layers.py": "mounts layers in the test's own process",
     "tests/system/test_images.py": "the same",
     "tests/system/test_registry_helper.py": "the same",

@@ -1,4 +1,4 @@
-"""The system calls, and nothing above them: the only module that knows ctypes.
+"""The system calls, and nothing above them: with ``vfork``, the only module that knows ctypes.
 
 Every function raises ``OSError`` with errno set when the kernel refuses, and otherwise returns what the kernel
 returned. Flags and structures are those of the man pages named in each docstring.
@@ -204,11 +204,16 @@ def clone3(flags: int, cgroup: int | None = None) -> tuple[int, int]:
     pidfd = _int(-1)
     if cgroup is not None:
         flags |= CLONE_INTO_CGROUP
-    # struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
-    # set_tid_size, cgroup (CLONE_ARGS_SIZE_VER2 = 88 bytes).
-    arguments = _CloneArguments(flags | CLONE_PIDFD, _addressof(pidfd), 0, 0, 17, 0, 0, 0, 0, 0, cgroup or 0)
+    arguments = clone_arguments(flags | CLONE_PIDFD, _addressof(pidfd), cgroup or 0)
     pid = _check(_clone3(_number("clone3"), _addressof(arguments), 88))
     return (0, -1) if pid == 0 else (pid, pidfd.value)
+
+
+def clone_arguments(flags: int, pidfd: int, cgroup: int) -> ctypes.Array[ctypes.c_uint64]:
+    """struct clone_args with SIGCHLD: ``pidfd`` is where the pidfd is written to, ``cgroup`` a descriptor."""
+    # flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup
+    # (CLONE_ARGS_SIZE_VER2 = 88 bytes).
+    return _CloneArguments(flags, pidfd, 0, 0, 17, 0, 0, 0, 0, 0, cgroup)
 
 
 def pidfd_open(pid: int) -> int:
@@ -281,6 +286,11 @@ def drop_bounding(kept: int) -> None:
             _check(-1)
 
 
+def bounding_set() -> int:
+    """prctl(2) PR_CAPBSET_READ of each capability that the kernel knows: bit n is capability number n."""
+    return sum(1 << number for number in range(64) if _libc.prctl(PR_CAPBSET_READ, number, 0, 0, 0) == 1)
+
+
 def set_name(name: str) -> None:
     """prctl(2) PR_SET_NAME: at most 15 bytes of it."""
     text = ctypes.create_string_buffer(name.encode())
@@ -321,10 +331,17 @@ def filesystem_type(descriptor: int) -> int:
 
 def capset(effective: int, permitted: int, inheritable: int) -> None:
     """capset(2) for the calling thread; each set is a bit mask, bit n for capability number n."""
+    header, data = capability_arguments(effective, permitted, inheritable)
+    _check(_capset(_number("capset"), _addressof(header), _addressof(data)))
+
+
+def capability_arguments(
+    effective: int, permitted: int, inheritable: int
+) -> tuple[ctypes.Array[ctypes.c_uint32], ctypes.Array[ctypes.c_uint32]]:
+    """What capset(2) takes."""
     header = _CapabilityHeader(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3
     low, sets = 0xFFFFFFFF, (effective, permitted, inheritable)
-    data = _CapabilityData(*(each & low for each in sets), *(each >> 32 for each in sets))
-    _check(_capset(_number("capset"), _addressof(header), _addressof(data)))
+    return header, _CapabilityData(*(each & low for each in sets), *(each >> 32 for each in sets))
 
 
 class SeccompFilter:
@@ -337,6 +354,11 @@ class SeccompFilter:
         # struct sock_fprog: unsigned short len, padding to the pointer.
         fields = struct.pack("@HP", len(program) // 8, _addressof(self._code))
         self._head = ctypes.create_string_buffer(fields, 16)
+
+    @property
+    def head(self) -> object:
+        """struct sock_fprog, which points to the program and lives as long as this."""
+        return self._head
 
     def load(self) -> None:
         """SECCOMP_SET_MODE_FILTER for the calling thread."""
@@ -383,6 +405,11 @@ class Program:
     def __init__(self, argv: list[bytes], environ: list[bytes]) -> None:
         self._argv = (_text * (len(argv) + 1))(*argv, None)
         self._environ = (_text * (len(environ) + 1))(*environ, None)
+
+    @property
+    def vectors(self) -> tuple[object, object]:
+        """The arguments and the environment as execve(2) takes them; they live as long as this."""
+        return self._argv, self._environ
 
     def start(self, path: bytes) -> int:
         """Execute ``path``; returns only with the errno of a refusal."""

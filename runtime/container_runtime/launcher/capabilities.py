@@ -13,16 +13,9 @@ def take(effective: int, permitted: int, inheritable: int, ambient: int) -> None
     try:
         sys.capset(effective, permitted, inheritable)
     except PermissionError:
-        held = sum(1 << number for number in range(64) if _in_bounding_set(number))
+        held = sys.bounding_set()
         ambient &= held
         sys.capset(effective & held, permitted & held, inheritable & held)
     for number in range(64):
         if ambient >> number & 1:
             sys.prctl(sys.PR_CAP_AMBIENT, sys.PR_CAP_AMBIENT_RAISE, number)
-
-
-def _in_bounding_set(number: int) -> bool:
-    try:
-        return sys.prctl(sys.PR_CAPBSET_READ, number) == 1
-    except OSError:  # beyond the last one that the kernel knows
-        return False

@@ -24,8 +24,11 @@ _LONGEST = 1000
 It is read when its writer has gone.
 """
 
+IGNORED = (_signal.SIGPIPE, _signal.SIGXFSZ, _signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP)
+"""By Python and by the launcher."""
+
 _PATH = b"/usr/sbin:/usr/bin:/sbin:/bin"
-_SEARCH_ON = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM})
+SEARCH_ON = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM})
 
 
 def enter_cgroups(task_files: Sequence[str]) -> None:
@@ -42,7 +45,7 @@ def take_stdio(descriptors: Sequence[int]) -> None:
 
 def reset_signals() -> None:
     """What Python (SIGPIPE, SIGXFSZ) and the launcher ignore, the program would ignore too: execve(2) keeps that."""
-    for signal in (_signal.SIGPIPE, _signal.SIGXFSZ, _signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
+    for signal in IGNORED:
         _signal.signal(signal, _signal.SIG_DFL)
     _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
 
@@ -53,31 +56,39 @@ class Execution:
     Each page that the child writes to is copied first, and Python writes to whatever it touches.
     """
 
-    __slots__ = ("_candidates", "_found", "_name", "_program")
+    __slots__ = ("_found", "_name", "candidates", "program")
 
     def __init__(self, process: dict[str, Any]) -> None:
         self._name: str = process["args"][0]
         environ = [os.fsencode(entry) for entry in process.get("env") or []]
-        self._program = sys.Program([os.fsencode(argument) for argument in process["args"]], environ)
+        self.program = sys.Program([os.fsencode(argument) for argument in process["args"]], environ)
         program = os.fsencode(self._name)
         self._found = b"/" in program
         path = next((entry[5:] for entry in environ if entry.startswith(b"PATH=")), _PATH)
         places = [(directory or b".") + b"/" + program for directory in path.split(b":")]
-        self._candidates = [program] if self._found else places
+        self.candidates = [program] if self._found else places
 
     def start(self) -> None:
         """execve(2) of the first argument, searched along the container's own PATH as execvp(3) does.
 
         Returns only by raising: FileNotFoundError (Docker's exit code 127) or another OSError (126), with a filename.
         """
-        refused: OSError | None = None
-        for path in self._candidates:
-            number = self._program.start(path)
-            if self._found or number not in _SEARCH_ON:
-                raise OSError(number, os.strerror(number), path)
-            if number in {errno.EACCES, errno.EPERM}:
-                refused = OSError(number, os.strerror(number), path)
-        raise refused or OSError(errno.ENOENT, "executable file not found in $PATH", self._name)
+        refusals: list[tuple[bytes, int]] = []
+        for path in self.candidates:
+            refusals.append((path, self.program.start(path)))
+            if refusals[-1][1] not in SEARCH_ON:
+                break
+        raise self.error(refusals)
+
+    def error(self, refusals: Sequence[tuple[object, int]]) -> OSError:
+        """What to say of these paths and errno values, in the order of the search."""
+        path, number = refusals[-1]
+        if not self._found and number in SEARCH_ON:
+            denied = [one for one in refusals if one[1] in {errno.EACCES, errno.EPERM}]
+            if not denied:
+                return OSError(errno.ENOENT, "executable file not found in $PATH", self._name)
+            path, number = denied[-1]
+        return OSError(number, os.strerror(number), path)
 
 
 class Entry:
@@ -114,7 +125,7 @@ class Entry:
 
 
 def run_steps(report: int, steps: Sequence[tuple[Any, ...]], child: Child) -> None:
-    """Execute steps; the first that fails writes "step NUL path NUL errno" to ``report`` and ends the process."""
+    """Execute steps; the first that fails is ``described`` in ``report`` and ends the process."""
     name, path = "start", ""
     try:
         for name, *arguments in steps:
@@ -128,9 +139,14 @@ def run_steps(report: int, steps: Sequence[tuple[Any, ...]], child: Child) -> No
         _fail(report, name, f"{type(error).__name__}: {error}", errno.EINVAL)
 
 
-def _fail(report: int, step: str, path: object, number: int) -> None:
+def described(step: str, path: object, number: int) -> bytes:
+    """What a report says of a failure: "step NUL path NUL errno"."""
     text = (os.fsdecode(path) if isinstance(path, (str, bytes)) else str(path))[:_LONGEST]
-    os.write(report, f"{step}\0{text}\0{number}".encode("utf-8", "surrogateescape"))
+    return f"{step}\0{text}\0{number}".encode("utf-8", "surrogateescape")
+
+
+def _fail(report: int, step: str, path: object, number: int) -> None:
+    os.write(report, described(step, path, number))
     os._exit(127)
 
 

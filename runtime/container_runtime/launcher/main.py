@@ -22,7 +22,7 @@ from container_runtime.cgroups import killing
 from container_runtime.cgroups.manager import Manager
 from container_runtime.kernel import syscalls as sys
 from container_runtime.kernel import userns
-from container_runtime.launcher import bounds, control, operations, outside
+from container_runtime.launcher import bounds, control, execing, operations, outside
 from container_runtime.launcher import child as children
 from container_runtime.launcher import entry as entries
 from container_runtime.launcher.fuse import Servers
@@ -180,7 +180,8 @@ class Launcher:
                 joined, pids = operations.split_pids(joined)
                 entry = entries.Entry(stdio, group.task_files, kind.cgroup_namespace, joined)
                 child = children.Child(program)
-                self._clone(message["id"], kind.flags, group, entry, steps, child, config["process"], "", pids)
+                execution = entries.Execution(config["process"])
+                self._clone(message["id"], kind.flags, group, entry, steps, child, execution, "", pids)
             started = self.processes[message["id"]]
             started.shared = not kind.flags & sys.CLONE_NEWPID
             started.namespaces = operations.own_namespaces(config["linux"]["namespaces"])
@@ -230,13 +231,55 @@ class Launcher:
             raise ProcessLookupError(errno.ESRCH, "the container is not running", message["container"])
         process = message["process"]
         steps = operations.compile_exec(process, seccomp=bool(message["seccomp"]))
+        execution = entries.Execution(process)
+        if self._exec_by_calls(message, target, stdio, steps, execution):
+            return
         child = children.Child(self._filter(message["seccomp"]))
         # All its own namespaces at once, by its pidfd: an ordinary user may not enter those that are the machine's.
         # The cgroups before them, since their files are not there any more once the mount namespace is the container's.
         first = entries.Entry(
             stdio, target.group.task_files, joined=[(target.pidfd, target.namespaces & _EXEC_NAMESPACES)], unseen=True
         )
-        self._clone(message["id"], 0, target.group, first, steps, child, process, message["container"], target.pidfd)
+        self._clone(message["id"], 0, target.group, first, steps, child, execution, message["container"], target.pidfd)
+
+    def _exec_by_calls(
+        self,
+        message: dict[str, Any],
+        target: Process,
+        stdio: list[int],
+        steps: list[operations.Step],
+        execution: entries.Execution,
+    ) -> bool:
+        """Whether the exec was started, or refused, without a fork (``execing``)."""
+        if target.may_wait is None:
+            target.may_wait = execing.may_wait(target.host_pid)
+        if target.may_wait:
+            return False
+        opened: list[int] = []
+        try:
+            for path in target.group.task_files:
+                opened.append(os.open(path, os.O_WRONLY | os.O_CLOEXEC))
+            calls = execing.compile_calls(
+                stdio=stdio,
+                task_files=opened,
+                namespaces=(target.pidfd, target.namespaces & _EXEC_NAMESPACES),
+                steps=steps,
+                seccomp=self._filter(message["seccomp"]),
+                execution=execution,
+            )
+            if calls is None:
+                return False
+            pid, pidfd = self._cloned(target.pidfd, target.group, message["container"], calls.run)
+        finally:
+            for descriptor in opened:
+                os.close(descriptor)
+        process = Process(message["id"], (pid, pidfd), -1, target.group, message["container"], message["container"])
+        process.error = execing.error_of(calls, execution)
+        process.started = not process.error and calls.begun("exec")
+        self._watch(process)
+        if process.started:
+            self.send({"id": process.identity, "pid": process.host_pid})
+        return True
 
     def _absent(self, linux: dict[str, Any]) -> frozenset[str]:
         """The masked paths that this kernel has not got; asked once for each path, as a kernel does not change."""
@@ -262,53 +305,66 @@ class Launcher:
         first: Callable[[], None],
         steps: list[operations.Step],
         child: children.Child,
-        process: dict[str, Any],
+        execution: entries.Execution,
         container: str,
         pids: int | str = "",
     ) -> None:
         """``pids``: the pid namespace to be born in, as a pidfd or a path, where it is neither new nor ours."""
         owner = container or str(pids)
-        execution = entries.Execution(process)
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
-        into = group.open()
-        try:
-            pid, pidfd = self._clone_in(pids, flags, into) if pids else sys.clone3(flags, into)
+
+        def run(into: int | None) -> tuple[int, int]:
+            pid, pidfd = sys.clone3(flags, into)
             if pid == 0:
                 entries.run(write_end, first, steps, child, execution.start)
-        except OSError as error:
+            return pid, pidfd
+
+        try:
+            pids_of_it = self._cloned(pids, group, owner, run)
+        except OSError:
             os.close(read_end)
+            raise
+        finally:
+            os.close(write_end)
+        self._watch(Process(identity, pids_of_it, read_end, group, container, owner))
+
+    def _cloned(
+        self, pids: int | str, group: Group, owner: str, clone: Callable[[int | None], tuple[int, int]]
+    ) -> tuple[int, int]:
+        """Only children enter a pid namespace that setns(2) chose, so it is set around the clone and set back."""
+        into = group.open()
+        chosen = os.open(pids, os.O_RDONLY | os.O_CLOEXEC) if pids and isinstance(pids, str) else pids
+        try:
+            if chosen:
+                sys.setns(chosen, sys.CLONE_NEWPID)
+            try:
+                return clone(into)
+            finally:
+                if chosen:
+                    sys.setns(self.own_namespace, sys.CLONE_NEWPID)
+        except OSError as error:
             # The kernel says ENOMEM of a pid namespace whose first process has died (kernel/pid.c, alloc_pid).
             if owner and has_ended(self.processes, owner):
                 raise ProcessLookupError(errno.ESRCH, "the container is not running", owner) from error
             raise
         finally:
-            os.close(write_end)
+            if isinstance(chosen, int) and chosen != pids:
+                os.close(chosen)
             if into is not None:
                 os.close(into)
-        self._watch(Process(identity, (pid, pidfd), read_end, group, container, owner))
-
-    def _clone_in(self, pids: int | str, flags: int, into: int | None) -> tuple[int, int]:
-        """Only children enter a pid namespace that setns(2) chose, so it is set around the clone and set back."""
-        descriptor = os.open(pids, os.O_RDONLY | os.O_CLOEXEC) if isinstance(pids, str) else pids
-        pid = -1
-        try:
-            sys.setns(descriptor, sys.CLONE_NEWPID)
-            pid, pidfd = sys.clone3(flags, into)
-            return pid, pidfd
-        finally:
-            if pid != 0:  # the child comes by here too
-                sys.setns(self.own_namespace, sys.CLONE_NEWPID)
-            if isinstance(pids, str):
-                os.close(descriptor)
 
     def _watch(self, process: Process) -> None:
-        self.starting += 1
         self.processes[process.identity] = process
-        # Of the report its end alone (EPOLLHUP, epoll_ctl(2)): it fits into the pipe, and a child that has just said
-        # that it is ready is not to make place for us.
-        for descriptor, events in ((process.report, 0), (process.pidfd, select.EPOLLIN)):
-            self.by_descriptor[descriptor] = process
-            self.poll.register(descriptor, events)
+        self._await(process, process.pidfd, select.EPOLLIN)
+        if process.report >= 0:
+            self.starting += 1
+            # Its end alone (EPOLLHUP, epoll_ctl(2)): it fits into the pipe, and a child that has just said that it is
+            # ready is not to make place for us.
+            self._await(process, process.report, 0)
+
+    def _await(self, process: Process, descriptor: int, events: int) -> None:
+        self.by_descriptor[descriptor] = process
+        self.poll.register(descriptor, events)
 
     # --- reports and exits -----------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ class Process:
         "host_pid",
         "identity",
         "killed",
+        "may_wait",
         "namespaces",
         "owner",
         "pid",
@@ -38,7 +39,11 @@ class Process:
     def __init__(
         self, identity: str, pids: tuple[int, int], report: int, group: Group, container: str, owner: str = ""
     ) -> None:
-        """``pids``: the pid as the launcher sees it, and the pidfd. ``owner``: see ``has_ended``; empty for itself."""
+        """``pids``: the pid as the launcher sees it, and the pidfd.
+
+        ``report``: the pipe that ends when it has begun or failed, -1 where it already has. ``owner``: see
+        ``has_ended``; empty for itself.
+        """
         self.identity = identity
         self.pid, self.pidfd = pids
         self.report = report
@@ -51,6 +56,7 @@ class Process:
         self.started = False
         self.frozen = ""  # the file that thaws its group, while it is paused
         self.killed = False  # SIGKILL is on its way: a process of the v1 freezer that is frozen then does not die
+        self.may_wait: bool | None = None  # ``execing.may_wait``; None as long as nobody has asked
         self.shared = False  # whether it has no pid namespace of its own, so that its children may outlive it
 
 

@@ -1,0 +1,93 @@
+"""The steps of an exec as system calls: which ones there are, and when there are none."""
+
+import errno
+import os
+
+import pytest
+
+from container_runtime.kernel import syscalls, vfork
+from container_runtime.launcher import execing, operations
+from container_runtime.launcher.entry import Execution
+
+PROCESS = {"args": ["sh", "-c", "exit 4"], "env": ["PATH=/no/such/place:/usr/bin:/bin"], "cwd": "/"}
+
+
+def compiled(process, stdio=(0, 1, 2)):
+    steps = operations.compile_exec(process, seccomp=False)
+    own = (syscalls.pidfd_open(os.getpid()), 0)
+    try:
+        return execing.compile_calls(
+            stdio=stdio, task_files=[], namespaces=own, steps=steps, seccomp=b"", execution=Execution(process)
+        )
+    finally:
+        os.close(own[0])
+
+
+on_x86 = pytest.mark.skipif(not vfork.available(), reason=f"processes are forked on {syscalls.MACHINE}")
+
+
+@on_x86
+@pytest.mark.parametrize("changes", [{}, {"user": {"uid": 5, "gid": 6}}, {"rlimits": []}, {"noNewPrivileges": True}])
+def test_there_are_calls_for_a_usual_exec(changes):
+    assert compiled({**PROCESS, **changes}) is not None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"terminal": True},
+        {"capabilities": {"effective": ["CAP_KILL"], "permitted": ["CAP_KILL"], "ambient": ["CAP_KILL"]}},
+    ],
+)
+def test_a_fork_where_a_step_depends_on_what_the_one_before_found(changes):
+    assert compiled({**PROCESS, **changes}) is None
+
+
+def test_a_fork_where_rights_are_missing(monkeypatch):
+    monkeypatch.setattr(syscalls, "bounding_set", lambda: 0)
+    monkeypatch.setattr(execing, "_own", [])
+    monkeypatch.setattr(execing, "_kept", {})
+    assert compiled({**PROCESS, "capabilities": {"permitted": ["CAP_KILL"]}}) is None
+
+
+def test_a_fork_where_the_machine_has_no_such_calls(monkeypatch):
+    monkeypatch.setattr(vfork, "available", lambda: False)
+    assert compiled(PROCESS) is None
+
+
+@on_x86
+def test_what_is_kept_is_bounded(monkeypatch):
+    monkeypatch.setattr(execing, "_kept", {})
+    for number in range(200):
+        compiled({**PROCESS, "cwd": f"/{number}"})
+    assert len(execing._kept) <= 64
+
+
+@on_x86
+def test_what_a_report_says_of_a_program_that_is_not_there():
+    execution = Execution({"args": ["x"], "env": ["PATH=/no:/neither"]})
+    calls = vfork.Calls()
+    for path in execution.candidates:
+        last = path == execution.candidates[-1]
+        ignoring = () if last else (errno.ENOENT,)
+        calls.add("execve", path, *execution.program.vectors, ignoring=ignoring, step="exec", path=path)
+    pid, pidfd = calls.run(None)
+    os.close(pidfd)
+    os.waitpid(pid, 0)
+    assert execing.error_of(calls, execution) == b"exec\0x\0" + str(errno.ENOENT).encode()
+
+
+@pytest.mark.parametrize(
+    ("kind", "waits"),
+    [("overlay", False), ("ext4", False), ("tmpfs", False), ("nfs4", True), ("fuse.sshfs", True), ("9p", True)],
+)
+def test_filesystems_that_wait_for_others(kind, waits):
+    lines = (
+        b"22 1 0:20 / / rw,relatime - tmpfs none rw\n"
+        b"23 22 0:30 / /a\\040-\\040nfs rw shared:1 - %s server:/x rw\n" % kind.encode()
+    )
+    assert execing.lists_one_that_waits(lines) is waits
+
+
+def test_this_machine_is_asked():
+    assert isinstance(execing.may_wait(os.getpid()), bool)
