@@ -1,19 +1,28 @@
-"""An exec by a list of system calls and one by a fork, told by the programs that they start: there is no difference."""
+"""Execs by lists of system calls: their programs see no difference to a fork, and nobody waits for one that waits."""
 
 import asyncio
 import os
+import signal
 import socket
+from pathlib import Path
 
 import pytest
 
+from container_runtime.cgroups import freezer
 from container_runtime.errors import StartError
 from container_runtime.kernel import vfork
 from container_runtime.launcher import spawn
 from container_runtime.oci.defaults import DEFAULT_CAPABILITIES
 from container_runtime.oci.seccomp import compile_profile, default_profile
+from tests import waiting
 from tests.system.test_launcher import CAPABILITIES, HANG, bench
 
 FORKED = "import container_runtime.kernel.vfork as v; v.available = lambda: False; "
+_TAKING = (
+    "import container_runtime.launcher.starter as s; take = s.Starter.take; s.Starter.take = lambda self, *order: "
+)
+PREPARED = f"{_TAKING} self.prepare() or take(self, *order); "
+ORDERED = f"{_TAKING} self.prepare() or take(self, *order) or exit(1); "  # one that is not taken ends the launcher
 LOOK = """
 grep -E '^(Umask|Uid|Gid|Groups|NSpid|NSpgid|NSsid|Sig|Cap|NoNew|Seccomp)' /proc/self/status | grep -v SigQ
 cat /proc/self/limits /proc/self/cgroup
@@ -38,13 +47,13 @@ PROCESSES = {
 }
 
 
-async def execute(table, identity, process, seccomp):
-    """The end and the output of an exec in the container "box"."""
+async def execute(table, identity, process, seccomp, container="box"):
+    """The end and the output of an exec."""
     read, write = os.pipe()
     null = os.open(os.devnull, os.O_RDONLY)
     table.ends[identity] = asyncio.get_running_loop().create_future()
     try:
-        await table.launcher.execute("box", identity, process, (null, write, write), seccomp)
+        await table.launcher.execute(container, identity, process, (null, write, write), seccomp)
     except StartError as error:
         os.close(read)
         return error.exit_code, str(error)
@@ -73,8 +82,10 @@ def both(tmp_path, monkeypatch, *processes, seccomp=""):
     assert vfork.available()
     (tmp_path / "calls").mkdir()
     (tmp_path / "forks").mkdir()
+    boot = spawn._BOOT
+    monkeypatch.setattr(spawn, "_BOOT", boot.replace("from ", ORDERED + "from ", 1))
     by_calls = execs(tmp_path / "calls", processes, seccomp)
-    monkeypatch.setattr(spawn, "_BOOT", spawn._BOOT.replace("from ", FORKED + "from ", 1))
+    monkeypatch.setattr(spawn, "_BOOT", boot.replace("from ", FORKED + "from ", 1))
     return by_calls, execs(tmp_path / "forks", processes, seccomp)
 
 
@@ -122,3 +133,82 @@ def test_streams_that_belong_to_others_become_the_users(tmp_path):
     with ours:
         assert asyncio.run(main()).code == 0
         assert ours.recv(100) == b"77\n"
+
+
+def parent_of(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def namespace(pid, name):
+    return Path(f"/proc/{pid}/ns/{name}").stat().st_ino
+
+
+def children(parent):
+    """Those that have not ended."""
+    pids = [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+    return [pid for pid in pids if Path(f"/proc/{pid}/ns/mnt").exists()]
+
+
+def starter_of(launcher):
+    """The process that starts execs: the one child of the launcher that is in no namespace of its own."""
+
+    def places(pid):
+        return [namespace(pid, name) for name in ("mnt", "pid")]
+
+    (found,) = [one for one in children(launcher) if places(one) == places(launcher)]
+    return found
+
+
+async def stuck(table, container):
+    """An exec whose child gets no further: its container is frozen, which the engine would have refused."""
+    file = await table.launcher.freeze("box", frozen=True)
+    await asyncio.to_thread(freezer.await_frozen, file, HANG)
+    begun = asyncio.create_task(execute(table, "stuck", TRUE, ""))
+
+    def there():
+        siblings = children(parent_of(container))
+        return any(one != container and namespace(one, "pid") == namespace(container, "pid") for one in siblings)
+
+    await asyncio.to_thread(waiting.until, there)  # nobody is told of a fork
+    return begun
+
+
+TRUE = {"args": ["true"], "env": ENVIRONMENT}
+
+
+def test_where_an_exec_gets_no_further_others_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(spawn, "_BOOT", spawn._BOOT.replace("from ", PREPARED + "from ", 1))
+
+    async def main():
+        async with bench(tmp_path) as table:
+            box, _ = await table.start("box", ["sleep", "1000"])
+            await table.start("other", ["sleep", "1000"])
+            begun = await stuck(table, box)
+            others = [await execute(table, f"x{number}", TRUE, "", "other") for number in range(3)]
+            await table.call("third", "true")
+            done = begun.done()
+            await table.launcher.freeze("box", frozen=False)
+            return others, done, await asyncio.wait_for(begun, HANG)
+
+    assert asyncio.run(main()) == ([(0, "")] * 3, False, (0, ""))
+
+
+def test_the_end_of_who_starts_execs_is_an_error_of_one_and_another_takes_its_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(spawn, "_BOOT", spawn._BOOT.replace("from ", PREPARED + "from ", 1))
+
+    async def main():
+        async with bench(tmp_path) as table:
+            pid, _ = await table.start("box", ["sleep", "1000"])
+            launcher = parent_of(pid)
+            begun = await stuck(table, pid)
+            first = starter_of(launcher)
+            os.kill(first, signal.SIGKILL)  # as for a limit of memory
+            failed = await asyncio.wait_for(begun, HANG)
+            await table.launcher.freeze("box", frozen=False)
+            return failed, await execute(table, "x", TRUE, ""), starter_of(launcher) != first
+
+    (code, words), after, another = asyncio.run(main())
+    assert code == 128
+    assert "Cannot allocate memory" in words
+    assert after == (0, "")
+    assert another

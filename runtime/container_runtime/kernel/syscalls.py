@@ -210,10 +210,11 @@ def clone3(flags: int, cgroup: int | None = None) -> tuple[int, int]:
 
 
 def clone_arguments(flags: int, pidfd: int, cgroup: int) -> ctypes.Array[ctypes.c_uint64]:
-    """struct clone_args with SIGCHLD: ``pidfd`` is where the pidfd is written to, ``cgroup`` a descriptor."""
+    """struct clone_args: ``pidfd`` is where the pidfd is written to, ``cgroup`` a descriptor."""
     # flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup
     # (CLONE_ARGS_SIZE_VER2 = 88 bytes).
-    return _CloneArguments(flags, pidfd, 0, 0, 17, 0, 0, 0, 0, 0, cgroup)
+    # SIGCHLD; with CLONE_PARENT the signal is the caller's own, and none may be given (clone(2), EINVAL).
+    return _CloneArguments(flags, pidfd, 0, 0, 0 if flags & CLONE_PARENT else 17, 0, 0, 0, 0, 0, cgroup)
 
 
 def pidfd_open(pid: int) -> int:

@@ -6,7 +6,8 @@ child has called execve or ended (CLONE_VM and CLONE_VFORK, clone(2)). Such a ch
 else that writes to the memory of its parent: it runs a loop of 30 machine instructions, which takes calls from a table
 that was filled before, and writes their results there. It has no stack of its own, as it uses none.
 
-While it lives the out-of-memory killer passes it by (kernel: mm/oom_kill.c, in_vfork): it would take the parent too.
+Who makes such children is not to be one that others cannot do without: it sleeps as long as its child does not get on,
+and where the out-of-memory killer takes the child, it takes all that share its memory (kernel: mm/oom_kill.c).
 """
 
 from __future__ import annotations
@@ -63,7 +64,6 @@ _ROW = struct.Struct("=q7QQ")
 _NOT_MADE = -(1 << 63)
 _MASK = (1 << 64) - 1
 _CLONE_VM, _CLONE_VFORK, _CLONE_CLEAR_SIGHAND = 0x100, 0x4000, 0x100000000  # linux/sched.h
-_PR_GET_DUMPABLE = 3
 _FAILED = ctypes.c_void_p(-1).value
 
 _libc = ctypes.PyDLL(None, use_errno=True)
@@ -137,11 +137,12 @@ class Calls:
         self._kept.append(data)
         return ctypes.addressof(data)  # pyright: ignore[reportArgumentType]  any ctypes object
 
-    def run(self, cgroup: int | None) -> tuple[int, int]:
+    def run(self, cgroup: int | None, *, sibling: bool = False) -> tuple[int, int]:
         """clone3(2); returns when the child has called execve or ended: (pid, pidfd).
 
-        ``cgroup``: as for ``syscalls.clone3``. Others in the child's namespaces may not look into our memory meanwhile
-        (CVE-2019-5736; prctl(2), PR_SET_DUMPABLE). Handled signals are the default ones in the child.
+        ``cgroup``: as for ``syscalls.clone3``. ``sibling``: it becomes a child of the caller's parent (CLONE_PARENT).
+        Signals that the caller handles are the default ones in the child. Its change of user makes the memory that it
+        shares undumpable, which execve does not undo for the caller (prctl(2), PR_SET_DUMPABLE).
 
         Raises:
             OSError: of clone3.
@@ -151,14 +152,10 @@ class Calls:
         flags = _CLONE_VM | _CLONE_VFORK | _CLONE_CLEAR_SIGHAND | sys.CLONE_PIDFD
         if cgroup is not None:
             flags |= sys.CLONE_INTO_CGROUP
+        if sibling:
+            flags |= sys.CLONE_PARENT
         arguments = sys.clone_arguments(flags, ctypes.addressof(pidfd), cgroup or 0)
-        dumpable = sys.prctl(_PR_GET_DUMPABLE)
-        sys.prctl(sys.PR_SET_DUMPABLE, 0)
-        try:
-            pid: int = _loaded[0](ctypes.addressof(arguments), ctypes.sizeof(arguments), ctypes.addressof(table))  # type: ignore[operator]
-        finally:
-            if dumpable == 1:  # the child's change of user has set it to fs.suid_dumpable, proc_sys_fs(5)
-                sys.prctl(sys.PR_SET_DUMPABLE, 1)
+        pid: int = _loaded[0](ctypes.addressof(arguments), ctypes.sizeof(arguments), ctypes.addressof(table))  # type: ignore[operator]
         if pid < 0:
             raise OSError(-pid, os.strerror(-pid))
         self._results = [row[0] for row in _ROW.iter_unpack(table.raw[:-1])]

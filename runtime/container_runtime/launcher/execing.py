@@ -1,8 +1,6 @@
 """One more process of a container, without a fork of Python: the steps of an exec as a list of system calls.
 
-What ``child`` and ``entry`` do for the same steps, as far as it can be said without looking at results. Where it can
-not (a terminal, rights that the launcher itself lacks) or where the machine cannot do it, ``compile_calls`` returns
-None, and the exec is forked.
+The same as ``child`` and ``entry`` do for these steps, as far as it can be said before any is taken.
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ from container_runtime.launcher.entry import IGNORED, SEARCH_ON, described
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any
 
     from container_runtime.launcher.entry import Execution
     from container_runtime.launcher.operations import Step
@@ -28,28 +27,20 @@ _NULL = os.makedev(1, 3)
 _DEFAULT_ACTION = bytes(32)  # struct sigaction of the kernel: SIG_DFL, no flags, no restorer, no mask
 _LAST_CAPABILITY = 63  # of the 64 bits of a set; EINVAL for those that the kernel does not know
 
-_WAITING = (b"nfs", b"cifs", b"smb3", b"9p", b"afs", b"ceph", b"lustre", b"autofs", b"fuse", b"virtiofs")
-"""What the types of filesystems begin with that may keep a process waiting for another one, or for another machine.
 
-The launcher is suspended until the execve is done: there, that is not to be.
-"""
+def can_be_said(steps: Sequence[Step]) -> bool:
+    """Whether the steps of ``operations.compile_exec`` are known before one is taken, on a machine that can do it.
 
-
-def may_wait(pid: int) -> bool:
-    """Whether a mount that the process sees is of such a filesystem, proc_pid_mountinfo(5)."""
-    descriptor = os.open(f"/proc/{pid}/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        text = b""
-        while piece := os.read(descriptor, 1 << 16):
-            text += piece
-    finally:
-        os.close(descriptor)
-    return lists_one_that_waits(text)
+    A terminal is opened by what is found; where the launcher itself lacks capabilities, those that it has are tried.
+    """
+    return vfork.available() and all(_can_be_said(*step) for step in steps)
 
 
-def lists_one_that_waits(mounts: bytes) -> bool:
-    """Whether the lines of a mountinfo, proc_pid_mountinfo(5), have such a filesystem: its type follows " - "."""
-    return any(line.partition(b" - ")[2].startswith(_WAITING) for line in mounts.splitlines())
+def _can_be_said(name: str, *arguments: Any) -> bool:
+    if name == "capabilities":
+        effective, permitted, inheritable, ambient = arguments
+        return not ambient and not (effective | permitted | inheritable) & ~_held()
+    return name == "own_streams" or name in _TRANSLATIONS
 
 
 def compile_calls(
@@ -60,14 +51,12 @@ def compile_calls(
     steps: Sequence[Step],
     seccomp: bytes,
     execution: Execution,
-) -> vfork.Calls | None:
-    """All that a child born in the right pid namespace has to do; None where it has to be forked.
+) -> vfork.Calls:
+    """All that a child born in the right pid namespace has to do, where it ``can_be_said``.
 
     ``task_files``: descriptors of the groups' files, open for writing. ``namespaces``: a pidfd and the types.
     ``seccomp``: the compiled filter.
     """
-    if not vfork.available():
-        return None
     calls = vfork.Calls()
     for number, descriptor in enumerate(stdio):
         calls.add("dup2", descriptor, number)
@@ -77,10 +66,7 @@ def compile_calls(
     for step in steps:
         if step[0] == "own_streams":
             _own_streams(calls, stdio, step[1])
-    translated = _translated([step for step in steps if step[0] != "own_streams"], seccomp)
-    if translated is None:
-        return None
-    calls.extend(translated)
+    calls.extend(_translated([step for step in steps if step[0] != "own_streams"], seccomp))
     argv, environ = execution.program.vectors
     for path in execution.candidates:
         last = path == execution.candidates[-1]
@@ -97,21 +83,18 @@ def _own_streams(calls: vfork.Calls, stdio: Sequence[int], uid: int) -> None:
 
 
 _MOST_KEPT = 64
-_kept: dict[tuple[str, bytes], vfork.Calls | None] = {}
+_kept: dict[tuple[str, bytes], vfork.Calls] = {}
 """By the steps and the filter: a container's execs are mostly alike."""
 
 
-def _translated(steps: Sequence[Step], seccomp: bytes) -> vfork.Calls | None:
+def _translated(steps: Sequence[Step], seccomp: bytes) -> vfork.Calls:
     key = (repr(steps), seccomp)
     if key not in _kept:
         if len(_kept) >= _MOST_KEPT:
             _kept.clear()
-        calls = vfork.Calls()
-        done = all(
-            name in _TRANSLATIONS and _TRANSLATIONS[name](_Step(calls, name, seccomp), *arguments)
-            for name, *arguments in steps
-        )
-        _kept[key] = calls if done else None
+        calls = _kept[key] = vfork.Calls()
+        for name, *arguments in steps:
+            _TRANSLATIONS[name](_Step(calls, name, seccomp), *arguments)
     return _kept[key]
 
 
@@ -139,12 +122,12 @@ class _Step:
         self._calls.add(name, *arguments, ignoring=ignoring, step=self._name, path=path)
 
 
-def _rlimit(step: _Step, number: int, soft: int, hard: int) -> bool:
+def _rlimit(step: _Step, number: int, soft: int, hard: int) -> None:
     step.add("prlimit64", 0, number, struct.pack("=QQ", soft, hard), 0, path=number)
-    return True
 
 
-def _session(step: _Step, terminal: bool) -> bool:
+def _session(step: _Step, terminal: bool) -> None:
+    del terminal  # there is none
     step.add("setsid")
     # From here on no Ctrl-C reaches it, which the launcher ignores.
     for signal in IGNORED:
@@ -154,27 +137,23 @@ def _session(step: _Step, terminal: bool) -> bool:
         *("keyctl", _JOIN_SESSION_KEYRING, b"_ses.container"),
         ignoring=(errno.ENOSYS, errno.EPERM, errno.EDQUOT),
     )
-    return not terminal
 
 
-def _bounding(step: _Step, kept: int) -> bool:
+def _bounding(step: _Step, kept: int) -> None:
     for number in range(_LAST_CAPABILITY + 1):
         if not kept >> number & 1:
             step.add("prctl", sys.PR_CAPBSET_DROP, number, ignoring=(errno.EINVAL,), path=kept)
-    return True
 
 
-def _no_new_privileges(step: _Step) -> bool:
+def _no_new_privileges(step: _Step) -> None:
     step.add("prctl", sys.PR_SET_NO_NEW_PRIVS, 1)
-    return True
 
 
-def _seccomp(step: _Step) -> bool:
+def _seccomp(step: _Step) -> None:
     step.add("seccomp", sys.SECCOMP_SET_MODE_FILTER, 0, sys.SeccompFilter(step.seccomp))
-    return True
 
 
-def _identity(step: _Step, uid: int, gid: int, groups: list[int], keep: bool) -> bool:
+def _identity(step: _Step, uid: int, gid: int, groups: list[int], keep: bool) -> None:
     if keep:
         step.add("prctl", sys.PR_SET_KEEPCAPS, 1, path=uid)
     # EPERM with one mapped id (user_namespaces(7), /proc/PID/setgroups).
@@ -182,28 +161,23 @@ def _identity(step: _Step, uid: int, gid: int, groups: list[int], keep: bool) ->
     step.add("setgroups", len(groups), struct.pack(f"={len(groups)}I", *groups), ignoring=ignoring, path=uid)
     step.add("setresgid", gid, gid, gid, path=uid)
     step.add("setresuid", uid, uid, uid, path=uid)
-    return True
 
 
-def _capabilities(step: _Step, effective: int, permitted: int, inheritable: int, ambient: int) -> bool:
-    if ambient or (effective | permitted | inheritable) & ~_held():
-        return False
+def _capabilities(step: _Step, effective: int, permitted: int, inheritable: int, ambient: int) -> None:
+    del ambient  # there are none
     header, data = sys.capability_arguments(effective, permitted, inheritable)
     step.add("capset", header, data, path=effective)
-    return True
 
 
-def _umask(step: _Step, mask: int) -> bool:
+def _umask(step: _Step, mask: int) -> None:
     step.add("umask", mask)
-    return True
 
 
-def _directory(step: _Step, path: str) -> bool:
+def _directory(step: _Step, path: str) -> None:
     step.add("chdir", os.fsencode(path), path=path)
-    return True
 
 
-_TRANSLATIONS: dict[str, Callable[..., bool]] = {
+_TRANSLATIONS: dict[str, Callable[..., None]] = {
     "rlimit": _rlimit,
     "session": _session,
     "bounding": _bounding,
@@ -214,7 +188,7 @@ _TRANSLATIONS: dict[str, Callable[..., bool]] = {
     "umask": _umask,
     "directory": _directory,
 }
-"""Each returns whether the step can be taken so; the names are those of ``operations``."""
+"""The names are those of ``operations``."""
 
 _own: list[int] = []
 

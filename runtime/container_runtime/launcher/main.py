@@ -26,8 +26,10 @@ from container_runtime.launcher import bounds, control, execing, operations, out
 from container_runtime.launcher import child as children
 from container_runtime.launcher import entry as entries
 from container_runtime.launcher.fuse import Servers
-from container_runtime.launcher.process import Process, has_ended
+from container_runtime.launcher.known import Known
+from container_runtime.launcher.process import Process, clone_in, has_ended, reap_all_but
 from container_runtime.launcher.spare import Kind, Nursery
+from container_runtime.launcher.starter import Starter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,8 +62,7 @@ class Launcher:
         self.manager = Manager("pytest-containers-" + run_directory.rpartition("/")[2], self._record)
         self.processes: dict[str, Process] = {}
         self.by_descriptor: dict[int, Process] = {}
-        self.filters: dict[str, bytes] = {}
-        self.known_paths: dict[str, bool] = {}
+        self.known = Known()
         self.own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self.engine = engine
         self.poll = select.epoll()
@@ -70,6 +71,7 @@ class Launcher:
         self.alive = True
         self.nursery = Nursery(self.manager, run_directory + "/stage")
         self.servers = Servers(run_directory + "/roots")
+        self.starter = Starter(self.poll, self.own_namespace)
         self.last_run: dict[str, Any] = {}
         self.starting = 0  # processes that have not reported yet
 
@@ -99,6 +101,8 @@ class Launcher:
                     self._receive()
                 elif descriptor == self.engine:
                     self.alive = False
+                elif descriptor in self.starter.descriptors:
+                    self._exec_started()
                 else:
                     self._notice(descriptor)
         self._end()
@@ -158,7 +162,7 @@ class Launcher:
     def _run(self, message: dict[str, Any], stdio: list[int], *, served: bool) -> None:
         config = message["config"]
         resources = _resources(config)
-        program = self._filter(message["seccomp"])
+        program = self.known.filter(message["seccomp"])
         kind, steps, rest, joined = self._plan(message)
         # A spare that was made before the mount does not have it.
         parent = operations.cgroup_parent(config["linux"])
@@ -180,8 +184,7 @@ class Launcher:
                 joined, pids = operations.split_pids(joined)
                 entry = entries.Entry(stdio, group.task_files, kind.cgroup_namespace, joined)
                 child = children.Child(program)
-                execution = entries.Execution(config["process"])
-                self._clone(message["id"], kind.flags, group, entry, steps, child, execution, "", pids)
+                self._clone(message["id"], kind.flags, group, entry, steps, child, config["process"], "", pids)
             started = self.processes[message["id"]]
             started.shared = not kind.flags & sys.CLONE_NEWPID
             started.namespaces = operations.own_namespaces(config["linux"]["namespaces"])
@@ -200,7 +203,7 @@ class Launcher:
         steps = operations.compile_container(
             message["config"],
             seccomp=bool(message["seccomp"]),
-            absent=self._absent(linux),
+            absent=self.known.absent(linux.get("maskedPaths") or []),
             own_users=userns.mapped_ids(),
             init=bool(message.get("init")),
         )
@@ -221,6 +224,7 @@ class Launcher:
         The clone makes all our memory copy-on-write: the pages that the next request needs are written to now and not
         then (2.6 µs each), by going through the last one once more.
         """
+        self.starter.prepare()
         self.nursery.prepare()
         self._plan(marshal.loads(marshal.dumps(self.last_run)))  # noqa: S302  our own
 
@@ -231,71 +235,33 @@ class Launcher:
             raise ProcessLookupError(errno.ESRCH, "the container is not running", message["container"])
         process = message["process"]
         steps = operations.compile_exec(process, seccomp=bool(message["seccomp"]))
-        execution = entries.Execution(process)
-        if self._exec_by_calls(message, target, stdio, steps, execution):
-            return
-        child = children.Child(self._filter(message["seccomp"]))
+        program = self.known.filter(message["seccomp"])
+        namespaces = target.namespaces & _EXEC_NAMESPACES
+        if execing.can_be_said(steps):
+            order = {"process": process, "steps": steps, "namespaces": namespaces, "seccomp": program}
+            if self.starter.take((message["id"], message["container"], target), order, stdio):
+                self.starting += 1
+                return
+        child = children.Child(program)
         # All its own namespaces at once, by its pidfd: an ordinary user may not enter those that are the machine's.
         # The cgroups before them, since their files are not there any more once the mount namespace is the container's.
-        first = entries.Entry(
-            stdio, target.group.task_files, joined=[(target.pidfd, target.namespaces & _EXEC_NAMESPACES)], unseen=True
-        )
-        self._clone(message["id"], 0, target.group, first, steps, child, execution, message["container"], target.pidfd)
+        first = entries.Entry(stdio, target.group.task_files, joined=[(target.pidfd, namespaces)], unseen=True)
+        self._clone(message["id"], 0, target.group, first, steps, child, process, message["container"], target.pidfd)
 
-    def _exec_by_calls(
-        self,
-        message: dict[str, Any],
-        target: Process,
-        stdio: list[int],
-        steps: list[operations.Step],
-        execution: entries.Execution,
-    ) -> bool:
-        """Whether the exec was started, or refused, without a fork (``execing``)."""
-        if target.may_wait is None:
-            target.may_wait = execing.may_wait(target.host_pid)
-        if target.may_wait:
-            return False
-        opened: list[int] = []
-        try:
-            for path in target.group.task_files:
-                opened.append(os.open(path, os.O_WRONLY | os.O_CLOEXEC))
-            calls = execing.compile_calls(
-                stdio=stdio,
-                task_files=opened,
-                namespaces=(target.pidfd, target.namespaces & _EXEC_NAMESPACES),
-                steps=steps,
-                seccomp=self._filter(message["seccomp"]),
-                execution=execution,
-            )
-            if calls is None:
-                return False
-            pid, pidfd = self._cloned(target.pidfd, target.group, message["container"], calls.run)
-        finally:
-            for descriptor in opened:
-                os.close(descriptor)
-        process = Process(message["id"], (pid, pidfd), -1, target.group, message["container"], message["container"])
-        process.error = execing.error_of(calls, execution)
-        process.started = not process.error and calls.begun("exec")
-        self._watch(process)
-        if process.started:
-            self.send({"id": process.identity, "pid": process.host_pid})
-        return True
-
-    def _absent(self, linux: dict[str, Any]) -> frozenset[str]:
-        """The masked paths that this kernel has not got; asked once for each path, as a kernel does not change."""
-        for path in linux.get("maskedPaths") or []:
-            if path not in self.known_paths:
-                of_kernel = path.startswith(("/proc/", "/sys/"))
-                self.known_paths[path] = not of_kernel or os.path.lexists(path)
-        return frozenset(path for path, there in self.known_paths.items() if not there)
-
-    def _filter(self, path: str) -> bytes:
-        """The compiled seccomp program in file ``path``, read once."""
-        if path and path not in self.filters:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            self.filters[path] = os.read(descriptor, 1 << 20)
-            os.close(descriptor)
-        return self.filters[path] if path else b""
+    def _exec_started(self) -> None:
+        """What the starter says of its order, or its end, which is told by the same socket."""
+        answer = self.starter.answer()
+        if answer is None:
+            return
+        self.starting -= 1
+        if answer.process is not None:
+            self._watch(answer.process)
+            if answer.process.started:
+                self.send({"id": answer.identity, "pid": answer.process.host_pid})
+        else:
+            ended = has_ended(self.processes, answer.container)
+            step, path, number = answer.failure
+            self.send({"id": answer.identity, "error": [step, path, errno.ESRCH if ended else number]})
 
     def _clone(
         self,
@@ -305,53 +271,30 @@ class Launcher:
         first: Callable[[], None],
         steps: list[operations.Step],
         child: children.Child,
-        execution: entries.Execution,
+        process: dict[str, Any],
         container: str,
         pids: int | str = "",
     ) -> None:
         """``pids``: the pid namespace to be born in, as a pidfd or a path, where it is neither new nor ours."""
         owner = container or str(pids)
+        execution = entries.Execution(process)
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
-
-        def run(into: int | None) -> tuple[int, int]:
-            pid, pidfd = sys.clone3(flags, into)
+        into = group.open()
+        try:
+            pid, pidfd = clone_in(pids, self.own_namespace, lambda: sys.clone3(flags, into))
             if pid == 0:
                 entries.run(write_end, first, steps, child, execution.start)
-            return pid, pidfd
-
-        try:
-            pids_of_it = self._cloned(pids, group, owner, run)
-        except OSError:
-            os.close(read_end)
-            raise
-        finally:
-            os.close(write_end)
-        self._watch(Process(identity, pids_of_it, read_end, group, container, owner))
-
-    def _cloned(
-        self, pids: int | str, group: Group, owner: str, clone: Callable[[int | None], tuple[int, int]]
-    ) -> tuple[int, int]:
-        """Only children enter a pid namespace that setns(2) chose, so it is set around the clone and set back."""
-        into = group.open()
-        chosen = os.open(pids, os.O_RDONLY | os.O_CLOEXEC) if pids and isinstance(pids, str) else pids
-        try:
-            if chosen:
-                sys.setns(chosen, sys.CLONE_NEWPID)
-            try:
-                return clone(into)
-            finally:
-                if chosen:
-                    sys.setns(self.own_namespace, sys.CLONE_NEWPID)
         except OSError as error:
+            os.close(read_end)
             # The kernel says ENOMEM of a pid namespace whose first process has died (kernel/pid.c, alloc_pid).
             if owner and has_ended(self.processes, owner):
                 raise ProcessLookupError(errno.ESRCH, "the container is not running", owner) from error
             raise
         finally:
-            if isinstance(chosen, int) and chosen != pids:
-                os.close(chosen)
+            os.close(write_end)
             if into is not None:
                 os.close(into)
+        self._watch(Process(identity, (pid, pidfd), read_end, group, container, owner))
 
     def _watch(self, process: Process) -> None:
         self.processes[process.identity] = process
@@ -404,6 +347,7 @@ class Launcher:
             self.send({"event": "exit", "id": process.identity, "status": status, "signalled": killed, "oom": oom})
         if process.shared and process.group.directories:
             killing.end_processes(process.group.directories[0])
+        if process.shared or self.starter.lost:
             self._reap_orphans()
         if not process.container:
             process.group.remove()  # after the news, which others wait for
@@ -419,15 +363,8 @@ class Launcher:
 
     def _reap_orphans(self) -> None:
         """Children that we did not start: of containers in our own pid namespace, whose parents have gone."""
-        known = {one.pid for one in self.processes.values()} | {*self.nursery.pids(), *self.servers.pids()}
-        while True:
-            try:
-                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
-                return
-            if found is None or found.si_pid in known:
-                return
-            os.waitpid(found.si_pid, 0)
+        if not self.starter.busy:  # else a child of ours may be among them
+            reap_all_but({one.pid for one in self.processes.values()}, self.nursery, self.servers, self.starter)
 
     def _forget(self, descriptor: int) -> None:
         self.poll.unregister(descriptor)

@@ -9,7 +9,20 @@ from container_runtime.kernel import syscalls as sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
     from container_runtime.cgroups.manager import Group
+
+
+if TYPE_CHECKING:
+
+    class Parents(Protocol):
+        """Who has children of its own."""
+
+        def pids(self) -> list[int]:
+            """Theirs."""
+            ...
 
 
 _PF_EXITING = 4  # linux/sched.h; in the field "flags" of proc_pid_stat(5)
@@ -26,7 +39,6 @@ class Process:
         "host_pid",
         "identity",
         "killed",
-        "may_wait",
         "namespaces",
         "owner",
         "pid",
@@ -56,7 +68,6 @@ class Process:
         self.started = False
         self.frozen = ""  # the file that thaws its group, while it is paused
         self.killed = False  # SIGKILL is on its way: a process of the v1 freezer that is frozen then does not die
-        self.may_wait: bool | None = None  # ``execing.may_wait``; None as long as nobody has asked
         self.shared = False  # whether it has no pid namespace of its own, so that its children may outlive it
 
 
@@ -81,3 +92,37 @@ def _is_exiting(pid: int) -> bool:
     except OSError:
         return True
     return bool(int(text.rpartition(b")")[2].split()[6]) & _PF_EXITING)
+
+
+def clone_in(pids: int | str, own: int, clone: Callable[[], tuple[int, int]]) -> tuple[int, int]:
+    """Call ``clone`` (as ``syscalls.clone3``) for a child in the pid namespace ``pids``: a pidfd, a path, "" for ours.
+
+    Only children enter a pid namespace that setns(2) chose, so it is set around the clone and set back.
+    """
+    if not pids:
+        return clone()
+    descriptor = os.open(pids, os.O_RDONLY | os.O_CLOEXEC) if isinstance(pids, str) else pids
+    pid = -1
+    try:
+        sys.setns(descriptor, sys.CLONE_NEWPID)
+        pid, pidfd = clone()
+        return pid, pidfd
+    finally:
+        if pid != 0:  # the child comes by here too
+            sys.setns(own, sys.CLONE_NEWPID)
+        if isinstance(pids, str):
+            os.close(descriptor)
+
+
+def reap_all_but(known: set[int], *others: Parents) -> None:
+    """Reap the children that have ended, up to the first one that somebody waits for."""
+    for one in others:
+        known = known.union(one.pids())
+    while True:
+        try:
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if found is None or found.si_pid in known:
+            return
+        os.waitpid(found.si_pid, 0)
