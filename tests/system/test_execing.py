@@ -209,6 +209,6 @@ def test_the_end_of_who_starts_execs_is_an_error_of_one_and_another_takes_its_pl
 
     (code, words), after, another = asyncio.run(main())
     assert code == 128
-    assert "Cannot allocate memory" in words
+    assert "memory limit" in words
     assert after == (0, "")
     assert another
