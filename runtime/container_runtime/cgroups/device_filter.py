@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import struct
 
-from container_runtime.kernel import syscalls
+from container_runtime.kernel import filters, syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,9 +79,9 @@ def attach(group: int, program: bytes) -> None:
     code, keep_code = syscalls.address_of(program)
     licence, keep_licence = syscalls.address_of(b"Apache-2.0\0")
     attributes = struct.pack("=IIQQ", _PROG_TYPE_CGROUP_DEVICE, len(program) // 8, code, licence)
-    loaded = syscalls.bpf(_BPF_PROG_LOAD, attributes.ljust(128, b"\0"))
+    loaded = filters.bpf(_BPF_PROG_LOAD, attributes.ljust(128, b"\0"))
     del keep_code, keep_licence
     try:
-        syscalls.bpf(_BPF_PROG_ATTACH, struct.pack("=IIII", group, loaded, _ATTACH_CGROUP_DEVICE, 0).ljust(32, b"\0"))
+        filters.bpf(_BPF_PROG_ATTACH, struct.pack("=IIII", group, loaded, _ATTACH_CGROUP_DEVICE, 0).ljust(32, b"\0"))
     finally:
         os.close(loaded)

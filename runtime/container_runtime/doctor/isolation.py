@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from container_runtime.doctor import reasons
 from container_runtime.doctor.attempt import Failure, Refused, as_engine
 from container_runtime.doctor.model import Finding
-from container_runtime.kernel import syscalls, uts
+from container_runtime.kernel import filters, syscalls, uts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -113,7 +113,7 @@ def _pivot_root() -> None:
 
 def seccomp(here: Surroundings) -> Finding:
     """A filter can be loaded, and libseccomp is there to compile Docker's profile."""
-    outcome = as_engine(here, lambda: syscalls.seccomp_set_filter(_ALLOW))
+    outcome = as_engine(here, lambda: filters.seccomp_set_filter(_ALLOW))
     if outcome.failure:
         reason = reasons.refusal(outcome.failure, here)
         if outcome.failure.errno == errno.EINVAL:  # seccomp(2)

@@ -1,4 +1,4 @@
-"""The system calls, and nothing above them: with ``vfork``, the only module that knows ctypes.
+"""The system calls, and nothing above them.
 
 Every function raises ``OSError`` with errno set when the kernel refuses, and otherwise returns what the kernel
 returned. Flags and structures are those of the man pages named in each docstring.
@@ -59,9 +59,6 @@ PR_CAPBSET_READ = 23
 PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_SET_CHILD_SUBREAPER = 38, 47, 36
 PR_CAP_AMBIENT_RAISE, PR_CAP_AMBIENT_CLEAR_ALL = 2, 4
 
-# seccomp(2)
-SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_LOG = 1, 2
-
 # PyDLL, not CDLL: the interpreter lock is held during the call. A child made by clone3 must not find the lock taken
 # by a thread that it does not have.
 _libc = ctypes.PyDLL(None, use_errno=True)
@@ -69,7 +66,7 @@ _int, _unsigned, _long, _size = ctypes.c_int, ctypes.c_uint, ctypes.c_ulong, cty
 _text, _pointer = ctypes.c_char_p, ctypes.c_void_p
 
 
-def _system_call(*types: object) -> Callable[..., int]:
+def system_call(*types: object) -> Callable[..., int]:
     """A syscall(2) of its own with declared argument types, which are what makes a ctypes call cheap."""
     function = _libc["syscall"]  # by index: a new function object each time
     function.restype = ctypes.c_long
@@ -77,18 +74,16 @@ def _system_call(*types: object) -> Callable[..., int]:
     return function
 
 
-_pivot_root = _system_call(_text, _text)
-_clone3 = _system_call(_pointer, _size)
-_pidfd_open = _system_call(_int, _unsigned)
-_pidfd_send_signal = _system_call(_int, _int, _pointer, _unsigned)
-_openat2 = _system_call(_int, _text, _pointer, _size)
-_mount_setattr = _system_call(_int, _text, _unsigned, _pointer, _size)
-_capset = _system_call(_pointer, _pointer)
-_seccomp = _system_call(_unsigned, _unsigned, _pointer)
-_open_tree = _system_call(_int, _text, _unsigned)
-_move_mount = _system_call(_int, _text, _int, _text, _unsigned)
-_bpf = _system_call(_int, _pointer, _unsigned)
-_keyctl = _system_call(_int, _text, _pointer, _pointer, _pointer)
+_pivot_root = system_call(_text, _text)
+_clone3 = system_call(_pointer, _size)
+_pidfd_open = system_call(_int, _unsigned)
+_pidfd_send_signal = system_call(_int, _int, _pointer, _unsigned)
+_openat2 = system_call(_int, _text, _pointer, _size)
+_mount_setattr = system_call(_int, _text, _unsigned, _pointer, _size)
+_capset = system_call(_pointer, _pointer)
+_open_tree = system_call(_int, _text, _unsigned)
+_move_mount = system_call(_int, _text, _int, _text, _unsigned)
+_keyctl = system_call(_int, _text, _pointer, _pointer, _pointer)
 _libc.mount.argtypes = [_text, _text, _text, _long, _text]
 _libc.umount2.argtypes = [_text, _int]
 _libc.unshare.argtypes = [_int]
@@ -105,14 +100,16 @@ _CloneArguments, _OpenHow = ctypes.c_uint64 * 11, ctypes.c_uint64 * 3
 _CapabilityHeader, _CapabilityData = ctypes.c_uint32 * 2, ctypes.c_uint32 * 6
 
 
-def _check(result: int, path: str | bytes | None = None) -> int:
+def check(result: int, path: str | bytes | None = None) -> int:
+    """The result of a call of libc, or the OSError of its errno."""
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), path)
     return result
 
 
-def _number(name: str) -> int:
+def number_of(name: str) -> int:
+    """The number of a system call that libc has no function for, on this machine."""
     if name in _SAME_EVERYWHERE:
         return _SAME_EVERYWHERE[name]
     try:
@@ -134,19 +131,19 @@ def mount(source: str | None, target: str, kind: str | None, flags: int = 0, dat
         flags,
         None if data is None else os.fsencode(data),
     )
-    _check(result, target)
+    check(result, target)
 
 
 def open_tree(path: str) -> int:
     """open_tree(2) with OPEN_TREE_CLONE: a copy of the mount at ``path``, attached nowhere (Linux 5.2)."""
     flags = 1 | 0o2000000  # OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC
-    return _check(_open_tree(_number("open_tree"), -100, _encode(path), flags), path)  # AT_FDCWD
+    return check(_open_tree(number_of("open_tree"), -100, _encode(path), flags), path)  # AT_FDCWD
 
 
 def move_mount(mount: int, target: int) -> None:
     """move_mount(2): attach the mount of descriptor ``mount`` on what the descriptor ``target`` is of (Linux 5.2)."""
     flags = 0x4 | 0x40  # MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH
-    _check(_move_mount(_number("move_mount"), mount, b"", target, b"", flags))
+    check(_move_mount(number_of("move_mount"), mount, b"", target, b"", flags))
 
 
 def read_only_tree(target: str) -> None:
@@ -155,41 +152,41 @@ def read_only_tree(target: str) -> None:
     attributes = (ctypes.c_uint64 * 4)(mount_attr_rdonly, 0, 0, 0)  # set, clear, propagation, user namespace
     size = ctypes.sizeof(attributes)
     result = _mount_setattr(
-        _number("mount_setattr"), at_fdcwd, _encode(target), at_recursive, _addressof(attributes), size
+        number_of("mount_setattr"), at_fdcwd, _encode(target), at_recursive, _addressof(attributes), size
     )
-    _check(result, target)
+    check(result, target)
 
 
 def umount(target: str, flags: int = 0) -> None:
     """umount2(2)."""
-    _check(_libc.umount2(_encode(target), flags), target)
+    check(_libc.umount2(_encode(target), flags), target)
 
 
 def pivot_root(new_root: str, put_old: str) -> None:
     """pivot_root(2)."""
-    _check(_pivot_root(_number("pivot_root"), _encode(new_root), _encode(put_old)), new_root)
+    check(_pivot_root(number_of("pivot_root"), _encode(new_root), _encode(put_old)), new_root)
 
 
 def unshare(flags: int) -> None:
     """unshare(2). A namespace of a thread only where the man page says so (network, mount, cgroup, IPC, UTS)."""
-    _check(_libc.unshare(flags))
+    check(_libc.unshare(flags))
 
 
 def setns(descriptor: int, flags: int) -> None:
     """setns(2) into the namespaces ``flags`` of a pidfd, or into a namespace descriptor."""
-    _check(_libc.setns(descriptor, flags))
+    check(_libc.setns(descriptor, flags))
 
 
 def sethostname(name: str) -> None:
     """sethostname(2): at most 64 bytes (HOST_NAME_MAX)."""
     encoded = os.fsencode(name)
-    _check(_libc.sethostname(encoded, len(encoded)), name)
+    check(_libc.sethostname(encoded, len(encoded)), name)
 
 
 def setdomainname(name: str) -> None:
     """setdomainname(2): at most 64 bytes."""
     encoded = os.fsencode(name)
-    _check(_libc.setdomainname(encoded, len(encoded)), name)
+    check(_libc.setdomainname(encoded, len(encoded)), name)
 
 
 def clone3(flags: int, cgroup: int | None = None) -> tuple[int, int]:
@@ -205,7 +202,7 @@ def clone3(flags: int, cgroup: int | None = None) -> tuple[int, int]:
     if cgroup is not None:
         flags |= CLONE_INTO_CGROUP
     arguments = clone_arguments(flags | CLONE_PIDFD, _addressof(pidfd), cgroup or 0)
-    pid = _check(_clone3(_number("clone3"), _addressof(arguments), 88))
+    pid = check(_clone3(number_of("clone3"), _addressof(arguments), 88))
     return (0, -1) if pid == 0 else (pid, pidfd.value)
 
 
@@ -219,7 +216,7 @@ def clone_arguments(flags: int, pidfd: int, cgroup: int) -> ctypes.Array[ctypes.
 
 def pidfd_open(pid: int) -> int:
     """pidfd_open(2): a close-on-exec descriptor that poll(2) reports readable when the process has ended."""
-    return _check(_pidfd_open(_number("pidfd_open"), pid, 0))
+    return check(_pidfd_open(number_of("pidfd_open"), pid, 0))
 
 
 def pid_of(pidfd: int) -> int:
@@ -232,7 +229,7 @@ def pid_of(pidfd: int) -> int:
 
 def pidfd_send_signal(pidfd: int, signal: int) -> None:
     """pidfd_send_signal(2). ProcessLookupError where the process has been reaped."""
-    _check(_pidfd_send_signal(_number("pidfd_send_signal"), pidfd, signal, None, 0))
+    check(_pidfd_send_signal(number_of("pidfd_send_signal"), pidfd, signal, None, 0))
 
 
 def openat2(directory: int, path: str | bytes, flags: int, mode: int = 0, resolve: int = RESOLVE_IN_ROOT) -> int:
@@ -246,7 +243,7 @@ def openat2(directory: int, path: str | bytes, flags: int, mode: int = 0, resolv
     result = -1
     for _ in range(128):
         result = _openat2(
-            _number("openat2"),
+            number_of("openat2"),
             directory,
             encoded,
             _addressof(how),
@@ -254,7 +251,7 @@ def openat2(directory: int, path: str | bytes, flags: int, mode: int = 0, resolv
         )
         if result >= 0 or ctypes.get_errno() != 11:
             break
-    return _check(result, path)
+    return check(result, path)
 
 
 def syncfs(descriptor: int) -> None:
@@ -262,12 +259,12 @@ def syncfs(descriptor: int) -> None:
 
     May take seconds, so the interpreter lock is given up, unlike everywhere else here.
     """
-    _check(ctypes.CDLL(None, use_errno=True).syncfs(ctypes.c_int(descriptor)))
+    check(ctypes.CDLL(None, use_errno=True).syncfs(ctypes.c_int(descriptor)))
 
 
 def prctl(option: int, argument: int = 0, argument3: int = 0) -> int:
     """prctl(2)."""
-    return _check(
+    return check(
         _libc.prctl(
             option,
             argument,
@@ -284,7 +281,7 @@ def drop_bounding(kept: int) -> None:
         if not kept >> number & 1 and _libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0) < 0:
             if ctypes.get_errno() == 22:  # EINVAL: the last one was the one before
                 return
-            _check(-1)
+            check(-1)
 
 
 def bounding_set() -> int:
@@ -319,21 +316,21 @@ def ioctl(descriptor: int, request: int, argument: int | bytes = 0) -> int:
     """ioctl(2); bytes are given by their address, and what the kernel writes there is dropped."""
     if isinstance(argument, bytes):
         buffer = ctypes.create_string_buffer(argument, len(argument))
-        return _check(_libc.ioctl(descriptor, request, _addressof(buffer)))
-    return _check(_libc.ioctl(descriptor, request, argument))
+        return check(_libc.ioctl(descriptor, request, _addressof(buffer)))
+    return check(_libc.ioctl(descriptor, request, argument))
 
 
 def filesystem_type(descriptor: int) -> int:
     """fstatfs(2): f_type of the filesystem that the file is on (linux/magic.h)."""
     buffer = ctypes.create_string_buffer(120)  # struct statfs of 64-bit machines; f_type is its first word
-    _check(_libc.fstatfs(descriptor, _addressof(buffer)))
+    check(_libc.fstatfs(descriptor, _addressof(buffer)))
     return struct.unpack_from("@l", buffer)[0]
 
 
 def capset(effective: int, permitted: int, inheritable: int) -> None:
     """capset(2) for the calling thread; each set is a bit mask, bit n for capability number n."""
     header, data = capability_arguments(effective, permitted, inheritable)
-    _check(_capset(_number("capset"), _addressof(header), _addressof(data)))
+    check(_capset(number_of("capset"), _addressof(header), _addressof(data)))
 
 
 def capability_arguments(
@@ -345,45 +342,6 @@ def capability_arguments(
     return header, _CapabilityData(*(each & low for each in sets), *(each >> 32 for each in sets))
 
 
-class SeccompFilter:
-    """A classic BPF program (8 bytes an instruction, host order) for seccomp(2), laid out before a fork."""
-
-    __slots__ = ("_code", "_head")
-
-    def __init__(self, program: bytes) -> None:
-        self._code = ctypes.create_string_buffer(program, len(program))
-        # struct sock_fprog: unsigned short len, padding to the pointer.
-        fields = struct.pack("@HP", len(program) // 8, _addressof(self._code))
-        self._head = ctypes.create_string_buffer(fields, 16)
-
-    @property
-    def head(self) -> object:
-        """struct sock_fprog, which points to the program and lives as long as this."""
-        return self._head
-
-    def load(self) -> None:
-        """SECCOMP_SET_MODE_FILTER for the calling thread."""
-        _check(_seccomp(_number("seccomp"), SECCOMP_SET_MODE_FILTER, 0, self._head))
-
-
-def seccomp_set_filter(program: bytes) -> None:
-    """seccomp(2) SECCOMP_SET_MODE_FILTER with ``program`` as ``SeccompFilter`` takes it."""
-    SeccompFilter(program).load()
-
-
-def bpf(command: int, attributes: bytes) -> int:
-    """bpf(2) with ``union bpf_attr`` given as its bytes."""
-    buffer = ctypes.create_string_buffer(attributes, len(attributes))
-    return _check(
-        _bpf(
-            _number("bpf"),
-            command,
-            _addressof(buffer),
-            len(attributes),
-        )
-    )
-
-
 def address_of(data: bytes) -> tuple[int, object]:
     """The address of a copy of ``data`` and the object that keeps that copy alive, for structures that point."""
     buffer = ctypes.create_string_buffer(data, len(data))
@@ -392,7 +350,7 @@ def address_of(data: bytes) -> tuple[int, object]:
 
 def join_session_keyring(name: str) -> None:
     """keyctl(2) KEYCTL_JOIN_SESSION_KEYRING: a new session keyring, so that the old one's keys are out of reach."""
-    _check(_keyctl(_number("keyctl"), 1, _encode(name), None, None, None))
+    check(_keyctl(number_of("keyctl"), 1, _encode(name), None, None, None))
 
 
 class Program:

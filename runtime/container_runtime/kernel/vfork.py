@@ -16,6 +16,7 @@ import ctypes
 import os
 import struct
 
+from container_runtime.kernel import filters
 from container_runtime.kernel import syscalls as sys
 
 TYPE_CHECKING = False
@@ -132,7 +133,7 @@ class Calls:
         self._kept.append(data)
         if isinstance(data, bytes):
             data = ctypes.create_string_buffer(data)
-        elif isinstance(data, sys.SeccompFilter):
+        elif isinstance(data, filters.SeccompFilter):
             data = data.head
         self._kept.append(data)
         return ctypes.addressof(data)  # pyright: ignore[reportArgumentType]  any ctypes object

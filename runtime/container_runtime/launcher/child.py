@@ -10,8 +10,8 @@ import errno
 import os
 import resource  # now: where the child is going, there are no modules of Python
 
+from container_runtime.kernel import filters, uts
 from container_runtime.kernel import syscalls as sys
-from container_runtime.kernel import uts
 from container_runtime.launcher import capabilities, init, terminal
 
 TYPE_CHECKING = False
@@ -42,7 +42,7 @@ class Child:
     def __init__(self, seccomp: bytes) -> None:
         self.root = -1
         self.stage_path = ""
-        self.filter = sys.SeccompFilter(seccomp)
+        self.filter = filters.SeccompFilter(seccomp)
 
     # --- the root filesystem -------------------------------------------------------------------------------------
 

@@ -9,8 +9,8 @@ import errno
 import os
 import struct
 
+from container_runtime.kernel import filters, vfork
 from container_runtime.kernel import syscalls as sys
-from container_runtime.kernel import vfork
 from container_runtime.launcher.entry import IGNORED, SEARCH_ON, described
 
 TYPE_CHECKING = False
@@ -150,7 +150,7 @@ def _no_new_privileges(step: _Step) -> None:
 
 
 def _seccomp(step: _Step) -> None:
-    step.add("seccomp", sys.SECCOMP_SET_MODE_FILTER, 0, sys.SeccompFilter(step.seccomp))
+    step.add("seccomp", filters.SECCOMP_SET_MODE_FILTER, 0, filters.SeccompFilter(step.seccomp))
 
 
 def _identity(step: _Step, uid: int, gid: int, groups: list[int], keep: bool) -> None:

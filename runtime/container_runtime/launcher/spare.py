@@ -14,6 +14,7 @@ import array
 import marshal
 import os
 
+from container_runtime.kernel import filters
 from container_runtime.kernel import syscalls as sys
 from container_runtime.launcher import child as children
 from container_runtime.launcher import entry as entries
@@ -158,6 +159,6 @@ def _wait_for_order(channel: _socket.socket, report: int, kind: Kind, task_files
     for _, _, content in ancillary:
         stdio.frombytes(content)
     order = marshal.loads(data)  # noqa: S302  from our own launcher, over a socket pair
-    child.filter = sys.SeccompFilter(order["filter"])
+    child.filter = filters.SeccompFilter(order["filter"])
     entry = entries.Entry(list(stdio), order["task_files"], joined=order["joined"])
     entries.run(report, entry, order["steps"], child, lambda: entries.Execution(order["process"]).start())
