@@ -37,6 +37,7 @@ inside() {
   local name
   mount --bind "$root" "$root"
   for name in proc sys dev; do mount --rbind "/$name" "$root/$name"; done
+  [ $$ != 1 ] || mount -t proc proc "$root/proc" # of our own pid namespace
   mount -t tmpfs tmpfs "$root/run"
   mount -t tmpfs tmpfs "$root/tmp"
   mkdir -p "$root/mnt"
@@ -78,14 +79,20 @@ podman)
   build
   socket=$(readlink -f "$2")
   state=$(mktemp -d "$root/var/lib/podman-XXXXXX")
-  # Debian's crun refuses a machine with both versions of cgroups. The runtime directory is the namespace's own /run.
-  unshare --mount --net --propagation private "$self" inside "$(dirname "$socket")" "${@:3}" -- \
-    sh -c 'ip link set lo up; exec "$@"' sh env PODMAN_IGNORE_CGROUPSV1_WARNING=1 \
+  # Podman leaves its containers running when it ends, each with a conmon: they end with the pid namespace, whose first
+  # process, a shell, buries those that nobody waits for. It ends with us, and the trap cannot be an orderly end, since
+  # unshare blocks signals while it waits. Debian's crun refuses a machine with both versions of cgroups.
+  setpriv --pdeathsig KILL unshare --mount --net --pid --fork --kill-child --propagation private \
+    "$self" inside "$(dirname "$socket")" "${@:3}" -- \
+    sh -c 'ip link set lo up; "$@" & wait $!' sh env --default-signal=INT,QUIT PODMAN_IGNORE_CGROUPSV1_WARNING=1 \
     podman --log-level info --root "${state#"$root"}" --cgroup-manager cgroupfs --runtime runc \
     system service --time 0 "unix://$socket" &
   child=$!
-  trap 'kill "$child" 2>/dev/null || true' TERM INT
+  trap 'kill -KILL "$child" 2>/dev/null || true' TERM INT
   wait "$child" || wait "$child" || true
+  for id in $(ls "$state/overlay-containers" 2>/dev/null); do
+    [ ${#id} != 64 ] || find /sys/fs/cgroup -depth -type d -path "*/libpod*$id*" -exec rmdir {} + 2>/dev/null || true
+  done
   rm -rf "$state"
   ;;
 inside) shift; inside "$@" ;;

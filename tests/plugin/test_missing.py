@@ -38,6 +38,7 @@ def test_what_was_tried_is_told(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("HOME", f"{tmp_path}")
     monkeypatch.setenv("XDG_RUNTIME_DIR", f"{tmp_path}/run")
     result = run(
+        "--containers-engine=auto",
         conftest="""
             from pytest_containers import discovery, locate
             discovery.DOCKER_SOCKET = "/nosuch/docker.sock"

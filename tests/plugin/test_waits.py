@@ -264,9 +264,13 @@ def test_a_class_of_the_users_own_says_when_it_is_ready(run: Run) -> None:
                 calls = 0
                 def is_ready(self):
                     self.calls += 1
-                    return self.exec("cat /tmp/x", check=True).stdout == "up"
+                    try:
+                        return self.exec("cat /tmp/x", check=True).stdout == "up"
+                    finally:
+                        self.exec("touch /tmp/asked")
             def test_it(containers):
-                script = ["sh", "-c", "sleep 0.2; printf up >/tmp/x; sleep 1000"]
+                asked = "until test -e /tmp/asked; do sleep 0.1; done"
+                script = ["sh", "-c", f"{asked}; printf up >/tmp/x; sleep 1000"]
                 live = containers.run("host", script, cls=Redis)
                 assert live.calls > 1 and live.exec("cat /tmp/x").stdout == "up"
         """
