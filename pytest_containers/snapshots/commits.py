@@ -6,6 +6,7 @@ engine fills each new container's volumes from there, which takes as long as cop
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tarfile
 import tempfile
@@ -16,6 +17,8 @@ from pytest_containers.client.errors import NotFoundError
 from pytest_containers.errors import NoSnapshot, translated
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from pytest_containers.definition import ContainerSpec
     from pytest_containers.engine import Engine
     from pytest_containers.handle import Container
@@ -84,13 +87,35 @@ def _pack(engine: Engine, container: Container, base: str, places: list[str], co
             ):
                 for piece in archive:
                     file.write(piece)
-                member = tarfile.TarInfo(f"{number}.tar")
-                member.size = file.tell()
-                file.seek(0)
-                packed.addfile(member, file)
-            parent = place.rstrip("/").rpartition("/")[0] or "/"
+                parent, _, base = place.rstrip("/").rpartition("/")
+                with named(file, base) as content:
+                    member = tarfile.TarInfo(f"{number}.tar")
+                    member.size = content.seek(0, io.SEEK_END)
+                    content.seek(0)
+                    packed.addfile(member, content)
             steps.append(f'ADD ["{number}.tar", "{parent}/"]')
         text = "\n".join(steps).encode()
         member = tarfile.TarInfo("Dockerfile")
         member.size = len(text)
         packed.addfile(member, io.BytesIO(text))
+
+
+@contextlib.contextmanager
+def named(archive: IO[bytes], base: str) -> Generator[IO[bytes]]:
+    """The archive of a directory with ``base`` as that directory's name: of a volume Podman's has none."""
+    archive.seek(0)
+    with tarfile.open(fileobj=archive) as source, tempfile.TemporaryFile() as file:
+        first = source.next()
+        if first is None or first.name.strip("/") == base:
+            yield archive
+            return
+        with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as renamed:
+            for member in source:
+                member.name = f"{base}/{member.name.strip('/')}".rstrip("/")
+                if member.islnk():
+                    member.linkname = f"{base}/{member.linkname.strip('/')}"
+                member.pax_headers = {
+                    key: value for key, value in member.pax_headers.items() if key not in {"path", "linkpath"}
+                }
+                renamed.addfile(member, source.extractfile(member) if member.isreg() else None)
+        yield file
