@@ -1,4 +1,4 @@
-"""Tests of the plugin with Docker 28.5: a quick part, and all that is not the embedded engine's alone, Podman too.
+"""Tests of the plugin with Docker 28.5 and Podman 5.8: a quick part, or all that is not the embedded engine's alone.
 
 All of it: CONTAINERS_TEST_WHOLE=1 pytest tests/differential/test_plugin.py
 """
@@ -33,7 +33,7 @@ def archive() -> bytes:
     return host_image.archive()
 
 
-@pytest.mark.parametrize("engine", ["docker_28", "podman"] if WHOLE else ["docker_28"])
+@pytest.mark.parametrize("engine", ["docker_28", "podman"])
 def test_with(request: pytest.FixtureRequest, archive: bytes, engine: str) -> None:
     socket: Path = request.getfixturevalue(engine)
     query = urlencode({"fromSrc": "-", "repo": "host", "tag": "latest", "changes": host_image.CHANGE})

@@ -81,3 +81,22 @@ def run_directories() -> Callable[[str], list[Path]]:
     from pathlib import Path
 
     return lambda text: [Path(found) for found in sorted(set(re.findall(r"/\S+/run-\d+-[0-9a-f]+", text)))]
+
+
+def await_watchers(part: str) -> None:
+    """Return when no process is left that watches over a run with ``part`` in the path of its FIFO."""
+    import select
+    from pathlib import Path
+
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_text()
+            if "pytest_containers.watcher" not in words or part not in words:
+                continue
+            pidfd = os.pidfd_open(int(process.name))
+        except (OSError, UnicodeDecodeError):  # it has ended meanwhile, or is somebody else's
+            continue
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        assert poll.poll(HANG_LIMIT * 1000)
+        os.close(pidfd)

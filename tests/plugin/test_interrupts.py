@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import select
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pexpect
@@ -15,11 +13,11 @@ import pytest
 from pytest_containers.client import Client
 from pytest_containers.embedded import runtime_home
 from pytest_containers.engine import RUN_LABEL
-from pytest_containers.watching import Watch
-from tests.plugin.conftest import ELSEWHERE, HANG_LIMIT
+from tests.plugin.conftest import ELSEWHERE, HANG_LIMIT, await_watchers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     Terminal = Callable[..., pexpect.spawn[str]]
 
@@ -59,9 +57,7 @@ def end(child: pexpect.spawn[str]) -> str:
 
 def left_elsewhere(pid: int) -> list[str]:
     """What a run has left on another engine, after its watch has ended, too."""
-    for place in Path(tempfile.gettempdir()).glob(f"pytest-containers-run-{pid}-*-watch"):
-        run = place.name.removeprefix("pytest-containers-").removesuffix("-watch")
-        Watch(run, pid).end_of_workers(HANG_LIMIT)
+    await_watchers(f"pytest-containers-run-{pid}-")
     with Client(ELSEWHERE) as client:
         filters = {"label": [RUN_LABEL]}
         found = [
@@ -224,13 +220,22 @@ def test_workers(terminal: Terminal) -> None:
     assert "INTERNALERROR" not in end(child)
 
 
-def engine_of(child: pexpect.spawn[str]) -> int:
-    """The engine of its run, as a descriptor that can be read when it has ended."""
+def ended(child: pexpect.spawn[str]) -> Callable[[], bool]:
+    """Called now; the result says, when it is called, whether all of its run has ended with it."""
+    if ELSEWHERE:
+        return lambda: left_elsewhere(child.pid) == []
     (directory,) = directories(child)
-    return os.pidfd_open(int((directory / "engine.pid").read_text()))
+    engine = os.pidfd_open(int((directory / "engine.pid").read_text()))
+
+    def ended() -> bool:
+        try:
+            return bool(select.select([engine], [], [], HANG_LIMIT)[0])
+        finally:
+            os.close(engine)
+
+    return ended
 
 
-@pytest.mark.embedded("the end of the run's own engine")
 def test_terminal_that_is_closed(terminal: Terminal) -> None:
     text = """
     def test_it(containers):
@@ -239,13 +244,11 @@ def test_terminal_that_is_closed(terminal: Terminal) -> None:
         time.sleep(1000)
     """
     child = started(terminal, text)
-    engine = engine_of(child)
+    run_ended = ended(child)
     child.close()  # the kernel tells all that are in it
-    assert select.select([engine], [], [], HANG_LIMIT)[0]
-    os.close(engine)
+    assert run_ended()
 
 
-@pytest.mark.embedded("the end of the run's own engine")
 @pytest.mark.parametrize("method", ["signal", "thread"])
 def test_time_limits_of_pytest_timeout(terminal: Terminal, method: str) -> None:
     text = f"""
@@ -256,7 +259,7 @@ def test_time_limits_of_pytest_timeout(terminal: Terminal, method: str) -> None:
         containers.start_all(ContainerSpec("host", "sleep 1000", wait=wait.port(9)))
     """
     child = started(terminal, text)
-    engine = engine_of(child)
+    run_ended = ended(child)
     child.expect("1 failed" if method == "signal" else "Timeout")
-    assert select.select([engine], [], [], HANG_LIMIT)[0]  # "thread" ends pytest by os._exit
-    os.close(engine)
+    child.expect(pexpect.EOF)  # "thread" ends pytest by os._exit
+    assert run_ended()

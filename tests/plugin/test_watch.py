@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import select
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_containers.client import Client
 from tests.engines import own_engine
-from tests.plugin.conftest import ELSEWHERE, HANG_LIMIT
+from tests.plugin.conftest import ELSEWHERE, HANG_LIMIT, await_watchers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     Run = Callable[..., pytest.RunResult]
     Left = Callable[[], list[str]]
@@ -53,7 +51,7 @@ def left(url: str, tmp_path: Path) -> Callable[[], list[str]]:
     """What is there that belongs to a run, once those who watch over runs have ended."""
 
     def left() -> list[str]:
-        await_watchers(tmp_path)
+        await_watchers(f"{tmp_path}")
         filters = {"label": ["org.pytest-containers.run"]}
         with Client(url) as client:
             found = [each.get("Id", "") for each in client.containers.list(all=True, filters=filters)]
@@ -61,22 +59,6 @@ def left(url: str, tmp_path: Path) -> Callable[[], list[str]]:
             return found + [each.get("Name", "") for each in client.volumes.list(filters=filters)]
 
     return left
-
-
-def await_watchers(place: Path) -> None:
-    """Return when no process is left that watches over a run with its FIFO below ``place``."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (process / "cmdline").read_text()
-            if "pytest_containers.watcher" not in words or str(place) not in words:
-                continue
-            pidfd = os.pidfd_open(int(process.name))
-        except (OSError, UnicodeDecodeError):  # it has ended meanwhile, or is somebody else's
-            continue
-        poll = select.poll()
-        poll.register(pidfd, select.POLLIN)
-        assert poll.poll(HANG_LIMIT * 1000)
-        os.close(pidfd)
 
 
 @pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "os._exit(3)", "os.kill(os.getpid(), 15)"])
