@@ -24,8 +24,7 @@ RUN = re.compile(r"run-\d+-[0-9a-f]+")  # a run's name: who watches it, and some
 
 def observe() -> set[str]:
     """Everything on this machine that belongs to engines, or that an engine makes for its containers."""
-    found = {*processes(), *mounts(), *interfaces(), *routes(), *cgroups(), *free_run_directories(), *unix_sockets()}
-    return found - own_processes()
+    return {*processes(), *mounts(), *interfaces(), *routes(), *cgroups(), *free_run_directories(), *unix_sockets()}
 
 
 def of_engine(pid: int | str) -> list[str]:
@@ -37,23 +36,27 @@ def of_engine(pid: int | str) -> list[str]:
 
 
 def processes() -> Iterator[str]:
-    """Engines, launchers, programs that serve them, and containers: by command line, or by a root that is not ours."""
-    own_root, others = Path("/").stat(), other_testers()
+    """Engines, launchers, programs that serve them, and containers: by command line, or by a root that is not ours.
+
+    Not the test process itself, which may well be called with one of the names that are looked for.
+    """
+    own_root, own_namespace, others = Path("/").stat(), Path("/proc/self/ns/pid").readlink(), other_testers()
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         try:
+            (entry / "exe").readlink()  # the kernel's own threads have none, nor has what waits to be reaped
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
             root = (entry / "root").stat()
             namespace = (entry / "ns/pid").readlink()
             run = RUN.search(command + (entry / "cgroup").read_text())
             user = int(re.findall(r"^Uid:\t(\d+)", (entry / "status").read_text(), re.MULTILINE)[0])
         except OSError:
-            continue  # it has ended meanwhile, or is another user's
+            continue  # it has ended, or is another user's
         if any(user in ids for ids in others):
             continue
         elsewhere = (root.st_dev, root.st_ino) != (own_root.st_dev, own_root.st_ino)
-        in_container = namespace != Path("/proc/self/ns/pid").readlink() and elsewhere
+        in_container = namespace != own_namespace and elsewhere
         if "container_runtime" in command or any(one in command for one in SERVERS) or in_container:
             yield f"process {entry.name}: {run[0] if run else 'no run'}: {command[:400]}"
 
@@ -68,11 +71,6 @@ def other_testers() -> list[range]:
         *(range(uid, uid + 1) for uid in users.values()),
         *(range(int(first), int(first) + int(count)) for name, first, count in subordinate if name in users),
     ]
-
-
-def own_processes() -> set[str]:
-    """The test process itself, which may well be called with one of the names that are looked for."""
-    return {line for line in processes() if line.startswith(f"process {os.getpid()}:")}
 
 
 def mounts() -> Iterator[str]:
