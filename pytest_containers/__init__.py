@@ -8,6 +8,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # type checkers take it for true; importing typing would cost more than all else here
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_containers import wait as wait
     from pytest_containers.definition import ContainerSpec as ContainerSpec
     from pytest_containers.errors import ContainerError as ContainerError
@@ -78,9 +80,16 @@ _PLACES = {
 }
 
 
+_DEFINITIONS = frozenset(("container", "image", "network", "volume"))
+on_definition: list[Callable[[], None]] = []
+"""Called, and forgotten, when a name is imported that makes definitions (``plugin.pytest_make_collect_report``)."""
+
+
 def __getattr__(name: str) -> object:
     from importlib import import_module
 
+    if name in _DEFINITIONS and on_definition:
+        on_definition.pop()()
     if name == "wait":
         return import_module("pytest_containers.wait")
     if name not in _PLACES:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+import pytest_containers
 from pytest_containers import given
 
 if TYPE_CHECKING:
@@ -230,6 +232,36 @@ def _runs_tests(config: pytest.Config) -> bool:
     return INSIDE not in config.stash and not any(getattr(config.option, name, False) for name in _ONLY_SHOW)
 
 
+def _selects(config: pytest.Config) -> bool:
+    """Whether tests that were collected may be left out."""
+    option = config.option
+    return bool(option.keyword or option.markexpr or getattr(option, "deselect", None) or getattr(option, "lf", False))
+
+
+def _begin_early(config: pytest.Config) -> None:
+    """Start the engine while the module imports what it needs, ours among it."""
+    with contextlib.suppress(pytest.UsageError):  # an import is no place to tell it; it comes again
+        _begin(config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, object, object]:
+    """A module of tests that has definitions of its own has tests that use them."""
+    config = collector.config
+    if (
+        _BEGUN in config.stash
+        or not isinstance(collector, pytest.Module)
+        or _selects(config)
+        or not _runs_tests(config)
+    ):
+        return (yield)
+    pytest_containers.on_definition.append(lambda: _begin_early(config))
+    try:
+        return (yield)
+    finally:
+        pytest_containers.on_definition.clear()
+
+
 def _begin(config: pytest.Config) -> None:
     from pytest_containers import session
 
@@ -240,9 +272,8 @@ def _begin(config: pytest.Config) -> None:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Start the engine in the background as soon as a test is seen to need it, and to pull what its marker names."""
-    config, option = item.config, item.config.option
-    selective = option.keyword or option.markexpr or getattr(option, "deselect", None) or getattr(option, "lf", False)
-    if selective or not _runs_tests(config):
+    config = item.config
+    if _selects(config) or not _runs_tests(config):
         return
     if _BEGUN not in config.stash and _needs_engine(item):
         _begin(config)

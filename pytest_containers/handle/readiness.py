@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_containers.client.errors import EngineUnreachable
 from pytest_containers.errors import ContainerError, ContainerExited, WaitTimeout, translated
@@ -11,6 +11,8 @@ from pytest_containers.handle.conditions import Conditions
 from pytest_containers.handle.output import Output
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_containers.client.containers import Waiting
     from pytest_containers.wait import Wait
 
@@ -92,8 +94,11 @@ class Readiness(Addresses, Output, Conditions):
         __tracebackhide__ = True
         known = self._engine.exposed
         if image not in known:
-            with translated(f"cannot inspect the image of container {self._what}"):
-                config = self._client.images.inspect(image).get("Config") or {}
+            if self.own_address and not self._spec.ports and "ExposedPorts" not in self._spec.docker:
+                config: Mapping[str, Any] = self._details.get("Config", {})  # of our engine: the image's, and no others
+            else:
+                with translated(f"cannot inspect the image of container {self._what}"):
+                    config = self._client.images.inspect(image).get("Config") or {}
             declared = [str(each).partition("/") for each in config.get("ExposedPorts") or {}]
             known[image] = sorted(int(port) for port, _, kind in declared if kind in {"", "tcp"})
         return known[image]

@@ -105,6 +105,52 @@ def test_started_while_tests_are_collected_and_gone_afterwards(run: Run) -> None
     assert not Path(line.split()[-1].rstrip(".")).exists()
 
 
+PLACE = "runtime_home().glob(f'run-{os.getpid()}-*')"
+
+
+@pytest.mark.embedded("the start of the run's own engine")
+@pytest.mark.parametrize(
+    ("conftest", "options", "early"),
+    [("", [], True), ("from pytest_containers import container", [], False), ("", ["-k", "test"], False)],
+    ids=["module", "conftest", "selection"],
+)
+def test_started_when_a_module_is_about_to_define_containers(
+    run: Run, conftest: str, options: list[str], early: bool
+) -> None:
+    """A conftest.py is for tests of which none may be in this run, and a selection may leave out all."""
+    result = run(
+        *options,
+        conftest=conftest,
+        test_it=f"""
+            import os
+            from pytest_containers.embedded import runtime_home
+            before = [*{PLACE}]
+            from pytest_containers import container
+            after = [*{PLACE}]
+            box = container("host", "true")
+            def test_it(box):
+                assert not before
+                assert bool(after) is {early}
+        """,
+    )
+    result.assert_outcomes(passed=1)
+
+
+@pytest.mark.embedded("the start of the run's own engine")
+def test_a_bad_setting_of_the_ini_file_is_not_told_as_an_error_of_the_module(run: Run) -> None:
+    result = run(
+        "-o",
+        "containers_engine=nonsense",
+        test_it="""
+            from pytest_containers import container
+            box = container("host", "true")
+            def test_it(box): ...
+        """,
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "test_it" not in result.stdout.str()
+
+
 @pytest.mark.embedded("the start of the run's own engine")
 def test_workers_of_xdist_share_one_engine(run: Run, pytester: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
