@@ -88,6 +88,7 @@ class EmbeddedEngine(Engine):
         self._lifeline = -1
         self._log = -1
         self._begun = False
+        self._asked = False
 
     @property
     def directory(self) -> Path:
@@ -200,13 +201,25 @@ class EmbeddedEngine(Engine):
         self.client.system.keep()
         self.kept = True
 
+    @property
+    def _is_ours_to_end(self) -> bool:
+        in_its_process = os.getpid() == self._owner  # and not in a forked child of a test
+        return bool(self._pid) and in_its_process and not self._shared and not self.kept
+
+    def begin_end(self) -> None:
+        """Ask the engine that this process owns to end."""
+        if self._is_ours_to_end and not self._asked:
+            self._asked = True
+            os.kill(self._pid, signal.SIGTERM)  # a child that was not waited for: the number is its own
+
     def close(self) -> None:
         """End the engine that this process owns, and return when everything is gone."""
         super().close()
-        if os.getpid() != self._owner:  # a forked child of a test
+        if os.getpid() != self._owner:
             return
-        if self._pid and not self._shared and not self.kept:
-            _end(os.pidfd_open(self._pid))
+        if self._is_ours_to_end:
+            self.begin_end()
+            _await_or_kill(os.pidfd_open(self._pid))
             os.waitid(os.P_PID, self._pid, os.WEXITED)
             _remove_unused(self._directory)
         self._pid = 0
@@ -263,9 +276,14 @@ def end_shared(directory: Path) -> None:
 
 
 def _end(pidfd: int) -> None:
-    """Ask for the end and wait; kill what does not listen."""
+    """Ask for the end and wait."""
     with contextlib.suppress(ProcessLookupError):
         signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+    _await_or_kill(pidfd)
+
+
+def _await_or_kill(pidfd: int) -> None:
+    """Wait for an end that was asked for; kill what does not listen."""
     if not _await_end(os.dup(pidfd), END_LIMIT):
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)

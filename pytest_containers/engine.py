@@ -172,6 +172,9 @@ class Engine:
     def keep(self) -> None:
         """Let it go on after the run; one that somebody else runs does anyway."""
 
+    def begin_end(self) -> None:
+        """Ask it to end where it is the run's, without waiting: ``close`` follows, and nothing else."""
+
     def close(self) -> None:
         """Let go of it at the end of the run."""
         self.removals.wait()
@@ -189,6 +192,11 @@ class Engine:
         self._end_by = time.monotonic() + seconds
         watched = self.watch is not None and self.watch.begun
         self.removals.hurry(self._end_by + REMOVAL_GRACE if watched else None)
+
+    @property
+    def is_hurried(self) -> bool:
+        """Whether the run is interrupted."""
+        return self._end_by is not None
 
     def patience(self, seconds: float) -> float:
         """``seconds``, or what is left of them where the run is interrupted."""

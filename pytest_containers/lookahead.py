@@ -1,5 +1,7 @@
 """Look-ahead: the containers of the next test are started while the present one runs, those of a test at once.
 
+Likewise, those of a test are removed while the next one runs (``leaving``).
+
 Only function-scoped definitions whose value is known before the test is set up, and only what no running container can
 get in the way of: on the default network, without a name, volumes or directories that are written to. They are started
 in a thread and handed over, not awaited, in the set-up that needs them: there the wait is, and what goes wrong is told.
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from pytest_containers.errors import ContainerError
+from pytest_containers.leaving import Leaving
 from pytest_containers.markers import limits_of
 from pytest_containers.session import engine_of, setting, with_marker
 from pytest_containers.starting import END_LIMIT, Start
@@ -55,6 +58,7 @@ class LookAhead:
         self._starts: dict[tuple[pytest.Item, str], _Start] = {}
         self._begun: dict[pytest.Item, set[str]] = {}  # what a test has set up, or is about to
         self._unsteady: set[str] = set()  # definitions that were other ones when they were needed
+        self.leaving = Leaving()
 
     def begin(self, item: pytest.Item, following: pytest.Item) -> None:
         """Start what ``following`` needs and can be started now, while ``item`` is the present test."""
@@ -86,6 +90,11 @@ class LookAhead:
         self._unsteady.add(name)
         start.drop()
         return None
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether there is anything that no test has taken."""
+        return bool(self._starts)
 
     def drop(self, item: pytest.Item | None = None) -> None:
         """Remove what a test that is over did not take; without one, everything."""
@@ -128,6 +137,18 @@ def run(engine: Engine, request: pytest.FixtureRequest, spec: ContainerSpec) -> 
         if spec.start_attempts < 2:
             raise
         return engine.run_container(spec, node=node, name=name)
+
+
+def remove(engine: Engine, request: pytest.FixtureRequest, container: Container, *, known: bool) -> None:
+    """The end of a fixture's container: behind the next test where order allows; ``known``: no code has defined it."""
+    __tracebackhide__ = True
+    ahead, spec = existing(request.config), container.definition
+    if ahead is not None and known and _is_apart(spec) and ahead.leaving.may_take(engine, request.node, spec):
+        ahead.leaving.take(engine, container)
+        return
+    if ahead is not None:
+        ahead.leaving.wait()
+    engine.remove(container)
 
 
 def _is_apart(spec: ContainerSpec) -> bool:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 INSIDE = pytest.StashKey[bool]()
 """There in the configuration of the pytest that runs inside the container of a test (``pytest_containers.inside``)."""
 _BEGUN = pytest.StashKey[bool]()
-_NEXT = pytest.StashKey["pytest.Item"]()
 _FAILED_IMAGES: pytest.StashKey[dict[str, ContainerError]] = pytest.StashKey()
 
 _OPTIONS = (
@@ -47,7 +46,7 @@ _OPTIONS = (
         "lookahead",
         "on|off",
         "on",
-        "whether the next test's containers are started while a test runs",
+        "whether the next test's containers are started, and the last test's removed, while a test runs",
     ),
     (
         "shared",
@@ -213,7 +212,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         parametrize(metafunc, mark)
 
 
-def _needs_engine(item: pytest.Item) -> bool:
+def needs_engine(item: pytest.Item) -> bool:
+    """Whether a test will start a container, as far as it can be seen."""
     marks = ("container_images", "in_container")
     if any(item.get_closest_marker(mark) for mark in marks):
         return True
@@ -268,6 +268,9 @@ def _begin(config: pytest.Config) -> None:
     _check_settings(config)
     config.stash[_BEGUN] = True
     session.begin(config)
+    from pytest_containers import running
+
+    config.pluginmanager.register(running, running.__name__)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -275,7 +278,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     config = item.config
     if _selects(config) or not _runs_tests(config):
         return
-    if _BEGUN not in config.stash and _needs_engine(item):
+    if _BEGUN not in config.stash and needs_engine(item):
         _begin(config)
     if _BEGUN in config.stash and item.get_closest_marker("container_images") is not None:
         from pytest_containers import markers, pulls
@@ -288,7 +291,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config = session.config
     if (externals := _externals(config)) is not None:
         externals.check(session)
-    if _BEGUN not in config.stash and _runs_tests(config) and any(_needs_engine(item) for item in session.items):
+    if _BEGUN not in config.stash and _runs_tests(config) and any(needs_engine(item) for item in session.items):
         _begin(config)
 
 
@@ -335,53 +338,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         engine_is_missing(reasons[0][1])
         words = [f"image {image} cannot be pulled: {reason}" for image, reason in reasons]
         pytest.fail("\n".join(words), pytrace=False)
-
-
-@pytest.hookimpl(wrapper=True, specname="pytest_runtest_protocol")
-def pytest_look_ahead(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
-    """The next test's containers are started before this one's set-up, or when that has made what they need."""
-    if _BEGUN not in item.config.stash:
-        return (yield)
-    from pytest_containers import lookahead
-
-    ahead = lookahead.of(item.config)
-    if ahead is None:
-        return (yield)
-    if nextitem is not None and _needs_engine(nextitem):
-        item.stash[_NEXT] = nextitem
-        ahead.begin(item, nextitem)
-    try:
-        return (yield)
-    finally:
-        ahead.drop(item)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_call(item: pytest.Item) -> None:
-    """See ``pytest_look_ahead``."""
-    if _NEXT in item.stash:
-        from pytest_containers import lookahead
-
-        ahead = lookahead.of(item.config)
-        if ahead:
-            ahead.begin(item, item.stash[_NEXT])
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A failing test shows its containers; one that lacked an engine may be skipped (``--containers-missing``)."""
-    if call.excinfo is not None and _BEGUN in item.config.stash:
-        from pytest_containers.missing import translate
-
-        translate(call)
-    report = yield
-    if report.failed and _BEGUN in item.config.stash:
-        from pytest_containers.reports.failure import describe
-
-        describe(item, report)
-    return report
 
 
 @pytest.hookimpl(trylast=True)

@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from container_runtime.api.routes import Router
+from container_runtime.api.routes import Router, prepare
 from container_runtime.api.server import Server
 from container_runtime.engine.core import Engine
 from container_runtime.errors import EngineError
@@ -57,6 +57,7 @@ async def _serve(
     _watch(options, engine)
     server = _Server(engine, Router())
     await server.start(listener)
+    engine.behind(prepare())
     engine.behind(_sweep(engine.end_requested))
     try:
         await engine.end_requested.wait()

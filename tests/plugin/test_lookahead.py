@@ -40,7 +40,7 @@ def test_the_next_container_runs_while_the_present_test_does(run: Run, arguments
                 assert other.id not in seen
             def test_three(box):
                 assert box.id not in seen
-                assert names(box) == ["box"]
+                until(box, ["box"])
         """,
     ).assert_outcomes(passed=3)  # fmt: skip
 
@@ -134,7 +134,7 @@ def test_what_is_not_needed_is_removed(run: Run) -> None:
             @pytest.mark.skip
             def test_three(other): pass
             def test_four(box):
-                assert names(box) == ["box"]
+                until(box, ["box"])
         """,
     ).assert_outcomes(passed=2, skipped=2)  # fmt: skip
 
