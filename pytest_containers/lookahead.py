@@ -58,7 +58,7 @@ class LookAhead:
         self._starts: dict[tuple[pytest.Item, str], _Start] = {}
         self._begun: dict[pytest.Item, set[str]] = {}  # what a test has set up, or is about to
         self._unsteady: set[str] = set()  # definitions that were other ones when they were needed
-        self.leaving = Leaving()
+        self.leaving: Leaving = Leaving()
 
     def begin(self, item: pytest.Item, following: pytest.Item) -> None:
         """Start what ``following`` needs and can be started now, while ``item`` is the present test."""
