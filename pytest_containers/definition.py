@@ -327,6 +327,8 @@ def create_body(
         body["ExposedPorts"] = {f"{port}/tcp": {} for port in sorted(ports)}
     if publish and spec.network_name not in {"host", "none"}:
         body["HostConfig"] |= {"PublishAllPorts": True}
+        if not spec.network_name.startswith("container:"):  # the embedded engine has the name by itself
+            body["HostConfig"] |= {"ExtraHosts": ["host.docker.internal:host-gateway"]}
     return cast("ContainerBody", _merged(body, spec.docker))
 
 

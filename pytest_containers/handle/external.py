@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 from pytest_containers.definition import ContainerSpec
 from pytest_containers.errors import ContainerError
 from pytest_containers.handle import Container
+from pytest_containers.handle.host_ports import MACHINE
 from pytest_containers.wait import none, port
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from pytest_containers.handle import Logs
 
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
-MACHINE = "host.docker.internal"
-"""The name by which containers find this machine."""
 
 
 class _Engine:
@@ -71,6 +70,7 @@ REFUSED = {
     "health": "ask for the health of",
     "health_events": "ask for the health of",
     "exists": "look for files of",
+    "expose_host_port": "lead the way back for",
     "start": "start",
     "begin": "start",
     "stop": "stop",
