@@ -79,6 +79,8 @@ podman)
   build
   socket=$(readlink -f "$2")
   state=$(mktemp -d "$root/var/lib/podman-XXXXXX")
+  mkdir -p "$root/etc/containers/registries.conf.d" # registries of this machine need no TLS, as Docker has it
+  printf '[[registry]]\nlocation = "127.0.0.1"\ninsecure = true\n' >"$root/etc/containers/registries.conf.d/local.conf"
   # Podman leaves its containers running when it ends, each with a conmon: they end with the pid namespace, whose first
   # process, a shell, buries those that nobody waits for. It ends with us, and the trap cannot be an orderly end, since
   # unshare blocks signals while it waits. Debian's crun refuses a machine with both versions of cgroups.

@@ -24,13 +24,15 @@ def test_expect_goes_from_line_to_line(run: Run) -> None:
     result = run(
         test_it="""
             from pytest_containers import container
-            script = "echo 'user 1'; echo 'user 2'; echo bad >&2; echo hello you; sleep 1000"
+            asked = "until test -e /tmp/asked; do sleep 0.1; done"  # Docker keeps no order between the two streams
+            script = f"echo 'user 1'; echo 'user 2'; {asked}; echo bad >&2; echo hello you; sleep 1000"
             box = container("host", ["sh", "-c", script])
             script = "mkfifo /tmp/in; exec 3<>/tmp/in; while read x <&3; do echo $x; done"
             echo = container("host", ["sh", "-c", script])
             def test_in_order(box):
                 assert box.logs.expect(r"user (\\d)")[1] == "1"
                 assert box.logs.expect(r"user (\\d)")[1] == "2"
+                box.exec("touch /tmp/asked", check=True)
                 assert box.logs.expect("b.d", stream="stderr").group() == "bad"
                 box.logs.expect("hello")
                 assert "user 1" in box.logs() and sorted(box.logs.lines())[:2] == ["bad", "hello you"]

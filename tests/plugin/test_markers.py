@@ -136,7 +136,7 @@ def test_a_limit_that_cannot_be_set_may_be_a_warning(run: Run, ability: bool) ->
             @pytest.mark.container_limits(pids=50)
             def test_it(containers):
                 limit = containers.run("host", "true").inspect()["HostConfig"].get("PidsLimit")
-                assert limit == (50 if {ability} else None)
+                assert (limit == 50) is {ability}  # without it Podman has one of its own
         """,
     )
     result.assert_outcomes(passed=1, warnings=0 if ability else 1)
