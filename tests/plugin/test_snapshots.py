@@ -81,7 +81,8 @@ def test_what_fails_is_tried_once_and_told_to_all(run: Run, box: str, tmp_path: 
                 open({str(tmp_path / "count")!r}, "a").write("x")
                 raise RuntimeError("my mistake")
             function = {box}, seed=wrong)
-            client = {box}, seed=SQL("x", client=["sh", "-c", "echo bad statement >&2; exit 3"]))
+            # It reads as clients do: of one that has ended before Podman has its input, Podman loses the output.
+            client = {box}, seed=SQL("x", client=["sh", "-c", "cat >/dev/null; echo bad statement >&2; exit 3"]))
             missing = {box}, seed=SQL("x", client="no-such-client"))
             crash = {box}, seed=lambda box: box.kill())
             def test_first(function): pass
@@ -202,7 +203,7 @@ def test_another_engine_gets_an_image_by_commit(run: Run, tmp_path: Path, monkey
                 assert box.exec("cat /log /seed").text == "start\\nstopped\\nstart\\nseed"
                 box.exec("rm /seed", check=True)
             def test_image(box):
-                assert box.inspect()["Config"]["Image"].startswith("pytest-containers/snapshot:")
+                assert "pytest-containers/snapshot:" in box.inspect()["Config"]["Image"]
             def test_checkpoints_are_not_there(box):
                 with pytest.raises(Exception, match="can have no checkpoints: only the embedded engine"):
                     box.checkpoint()
