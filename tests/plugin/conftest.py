@@ -100,3 +100,20 @@ def await_watchers(part: str) -> None:
         poll.register(pidfd, select.POLLIN)
         assert poll.poll(HANG_LIMIT * 1000)
         os.close(pidfd)
+
+
+def left_elsewhere(run: str) -> list[str]:
+    """What a run has left on the other engine, after its watch has ended, too; ``run``: how its name begins."""
+    from pytest_containers.client import Client
+    from pytest_containers.engine import RUN_LABEL
+
+    await_watchers(f"pytest-containers-{run}")
+    with Client(ELSEWHERE) as client:
+        filters = {"label": [RUN_LABEL]}
+        found = [
+            *client.containers.list(all=True, filters=filters),
+            *client.networks.list(filters=filters),
+            *client.volumes.list(filters=filters),
+        ]
+    labels = [dict(one.get("Labels") or {}).get(RUN_LABEL, "") for one in found]
+    return [label for label in labels if label.startswith(run)]

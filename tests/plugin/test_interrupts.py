@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 import pexpect
 import pytest
 
-from pytest_containers.client import Client
 from pytest_containers.embedded import runtime_home
-from pytest_containers.engine import RUN_LABEL
-from tests.plugin.conftest import ELSEWHERE, HANG_LIMIT, await_watchers
+from tests.plugin.conftest import ELSEWHERE, HANG_LIMIT, left_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,22 +49,8 @@ def end(child: pexpect.spawn[str]) -> str:
     child.wait()
     assert not directories(child)
     if ELSEWHERE:
-        assert left_elsewhere(child.pid) == []
+        assert left_elsewhere(f"run-{child.pid}-") == []
     return str(child.before)
-
-
-def left_elsewhere(pid: int) -> list[str]:
-    """What a run has left on another engine, after its watch has ended, too."""
-    await_watchers(f"pytest-containers-run-{pid}-")
-    with Client(ELSEWHERE) as client:
-        filters = {"label": [RUN_LABEL]}
-        found = [
-            *client.containers.list(all=True, filters=filters),
-            *client.networks.list(filters=filters),
-            *client.volumes.list(filters=filters),
-        ]
-    labels = [dict(one.get("Labels") or {}).get(RUN_LABEL, "") for one in found]
-    return [label for label in labels if label.startswith(f"run-{pid}-")]
 
 
 def names_the_line(said: str, text: str) -> bool:
@@ -223,7 +207,7 @@ def test_workers(terminal: Terminal) -> None:
 def ended(child: pexpect.spawn[str]) -> Callable[[], bool]:
     """Called now; the result says, when it is called, whether all of its run has ended with it."""
     if ELSEWHERE:
-        return lambda: left_elsewhere(child.pid) == []
+        return lambda: left_elsewhere(f"run-{child.pid}-") == []
     (directory,) = directories(child)
     engine = os.pidfd_open(int((directory / "engine.pid").read_text()))
 
