@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 END_LIMIT = 20.0
 """Seconds that the removal of what is left may take while pytest waits for it; usually there is nothing left."""
-REMOVAL_GRACE = 0.5
+REMOVAL_GRACE = 0.3
 """Seconds that an interrupted run waits for the end of containers that it removes; the watch sees to the rest."""
 ANSWER_LIMIT = 60.0
 """Seconds that the first answer of an engine may take; usually it is there before it is asked for."""

@@ -5,6 +5,7 @@ All of it: CONTAINERS_TEST_WHOLE=1 pytest tests/differential/test_plugin.py
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import re
 import subprocess
@@ -39,6 +40,8 @@ def test_with(request: pytest.FixtureRequest, archive: bytes, engine: str) -> No
     query = urlencode({"fromSrc": "-", "repo": "host", "tag": "latest", "changes": host_image.CHANGE})
     assert Api(socket).call("POST", f"/images/create?{query}", archive).status == 200
     tests = [str(ROOT / "tests/plugin" / name) for name in WHOLE or QUICK]
+    if WHOLE:  # pytest's own limit is for each of the tests in there
+        faulthandler.cancel_dump_traceback_later()
     # Where published ports are, and with temporary files that the engine sees under the same name.
     enter = ["nsenter", "-t", f"{process_of(socket)}", "-n"]
     options = ["-p", "no:cacheprovider", "-q", "-rf", "--tb=short", f"--basetemp={socket.parent / 'tests'}"]
