@@ -123,7 +123,8 @@ def _fill_state(record: Record, container: Container, details: ContainerDetails)
         record.exit_code = state.get("ExitCode")
         record.oom_killed = bool(state.get("OOMKilled"))
         if created is not None and ended is not None:
-            record.ended = max(0.0, ended - created)
+            # Podman may note the end of a short life before its start.
+            record.ended = max(record.started or 0.0, ended - created)
 
 
 def _peaks(engine: Engine, container: Container) -> dict[str, float]:

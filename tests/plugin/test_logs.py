@@ -110,11 +110,11 @@ def test_lines_go_to_logging(run: Run) -> None:
                 assert {record.container for record in mine} == {"box"}
             def test_threads_end_with_the_container(containers):
                 import threading
-                before = threading.active_count()
-                live = containers.run("host", "sleep 1000", log_to=logging.getLogger("x"))
-                assert threading.active_count() == before + 1
+                def readers(): return [each for each in threading.enumerate() if each.name == f"log of {live.label}"]
+                live = containers.run("host", "sleep 1000", name="logs-of-mine", log_to=logging.getLogger("x"))
+                assert len(readers()) == 1
                 live.remove()
-                assert threading.active_count() == before
+                assert readers() == []
         """
     )
     result.assert_outcomes(passed=2)

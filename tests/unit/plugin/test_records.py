@@ -1,9 +1,12 @@
+from types import SimpleNamespace
+from typing import Any, cast
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_containers import ContainerSpec, Limits, wait
 from pytest_containers.reports import failure
-from pytest_containers.reports.record import Record, options_of, seconds
+from pytest_containers.reports.record import Record, options_of, record_of, seconds
 
 ONE = Record("0" * 64, "brave_bell", "db", "redis:7", "redis-server", started=0.004, ready=0.5, first_error=0.02)
 
@@ -41,6 +44,27 @@ def test_times_of_docker() -> None:
 def test_timeline_is_in_the_order_of_time() -> None:
     assert failure.timeline(ONE) == "created, started +0.004 s, first error +0.020 s, ready +0.500 s"
     assert failure.timeline(Record("1", "a", "a", "b", "c")) == "created"
+
+
+def test_an_end_that_was_noted_before_the_start_is_told_after_it() -> None:
+    """What a Podman said of ``exit 3``."""
+    details = {
+        "Id": "1",
+        "Name": "/a",
+        "Created": "2026-01-01T00:00:00Z",
+        "State": {
+            "Status": "exited",
+            "ExitCode": 3,
+            "StartedAt": "2026-01-01T00:00:00.206Z",
+            "FinishedAt": "2026-01-01T00:00:00.198Z",
+        },
+    }
+    known = {"id": "1", "label": "a", "definition": ContainerSpec("host"), "moments": {}}
+    live = SimpleNamespace(**known, inspect=lambda: details, ending=lambda: "exited")
+    figures = SimpleNamespace(stats=lambda *_, **__: {})
+    engine = SimpleNamespace(client=SimpleNamespace(containers=figures))
+    record = record_of(cast("Any", engine), cast("Any", live))
+    assert failure.timeline(record) == "created, started +0.206 s, ended +0.206 s"
 
 
 @given(st.dictionaries(st.sampled_from(["memory", "cpu", "pids", "other"]), st.floats(0, 1e18)), st.text(), st.text())
