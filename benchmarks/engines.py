@@ -195,12 +195,13 @@ def _await_line(log: IO[str], words: str) -> None:
 
 @contextlib.contextmanager
 def peers_root() -> Generator[int]:
-    """Give the pid of a process in the mount namespace of the peers, for nsenter."""
+    """Give the pid of a process in the mount and pid namespaces of the peers, for nsenter."""
     process = subprocess.Popen([HERE / "peers.sh", "hold"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     try:
-        if process.stdout.readline() != "ready\n":
+        word, _, pid = process.stdout.readline().partition(" ")
+        if word != "ready":
             raise RuntimeError("the peers' root filesystem could not be entered")
-        yield process.pid
+        yield int(pid)
     finally:
         process.communicate()

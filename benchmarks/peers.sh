@@ -3,7 +3,8 @@
 # this machine's own packages, networks or firewall. Needs root and about 1 GB in PEERS_ROOT.
 #
 #   peers.sh build              make their root filesystem (once; half a minute)
-#   peers.sh hold               enter it and wait, for `nsenter -t PID -m podman …`; prints one line when it is entered
+#   peers.sh hold               enter it and wait, for `nsenter -t PID -m -p podman …`; prints "ready PID" when it is
+#                               entered, and when its input ends, everything in it does
 #   peers.sh dockerd SOCKET [DIRECTORY…]
 #                               run Docker Engine on SOCKET in a network namespace of its own, until SIGTERM; containers
 #                               can mount what is in SOCKET's directory and in the others
@@ -34,7 +35,8 @@ build() {
 # In a new mount namespace: make the directory our root, with the directories up to -- of the machine at the same places,
 # and become the rest of the command line. runc wants a root that is a mount point, so chroot would not do.
 inside() {
-  local name
+  local name pid
+  read -r pid _ </proc/self/stat # as those outside of our pid namespace see us
   mount --bind "$root" "$root"
   for name in proc sys dev; do mount --rbind "/$name" "$root/$name"; done
   [ $$ != 1 ] || mount -t proc proc "$root/proc" # of our own pid namespace
@@ -51,15 +53,17 @@ inside() {
   pivot_root . mnt
   cd /
   umount -l /mnt
-  exec "$@"
+  HELD=$pid exec "$@"
 }
 
 case ${1-} in
 build) build ;;
 hold)
   build
-  # The shell's last word comes when the root is in place; cat ends with whoever holds the other end of its input.
-  exec unshare --mount --propagation private "$self" inside "${2:-/tmp}" -- sh -c 'echo ready; exec cat'
+  # The shell's word comes when the root is in place; cat ends with whoever holds the other end of its input, and with
+  # it the pid namespace, in which Podman leaves processes behind: conmon, and the one that holds a user's namespaces.
+  exec unshare --mount --pid --fork --kill-child --propagation private \
+    "$self" inside "${2:-/tmp}" -- sh -c 'echo "ready $HELD"; unset HELD; exec cat'
   ;;
 dockerd)
   build

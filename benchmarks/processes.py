@@ -111,7 +111,7 @@ def podman_command(peers_pid: int | None) -> list[str] | None:
     if shutil.which("podman"):
         return ["podman", *options]
     if peers_pid:
-        return ["nsenter", "-t", str(peers_pid), "-m", "podman", *options]
+        return ["nsenter", "-t", str(peers_pid), "-m", "-p", "podman", *options]
     return None
 
 
@@ -140,7 +140,7 @@ def podman_as_user(peers_pid: int | None, archive: Path) -> Generator[Callable[[
     if peers_pid is None:
         yield None
         return
-    enter, home = ["nsenter", "-t", str(peers_pid), "-m"], f"/tmp/benchmark-{uuid.uuid4().hex}"
+    enter, home = ["nsenter", "-t", str(peers_pid), "-m", "-p"], f"/tmp/benchmark-{uuid.uuid4().hex}"
     subprocess.run([*enter, "install", "-d", "-o", "nobody", home], check=True)
     command = [*enter, "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--inh-caps=-all",
                "env", "-i", f"HOME={home}", f"XDG_RUNTIME_DIR={home}", f"PATH={os.defpath}:/usr/sbin",

@@ -68,8 +68,9 @@ def enter(shared):
     with subprocess.Popen([*words, *places], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holding:
         assert holding.stdin is not None
         assert holding.stdout is not None
-        assert holding.stdout.readline() == "ready\n"
-        enter = ["nsenter", "-t", str(holding.pid), "-m"]
+        word, pid = holding.stdout.readline().split()
+        assert word == "ready"
+        enter = ["nsenter", "-t", pid, "-m", "-p"]
         subprocess.run([*enter, "install", "-d", "-o", "nobody", "/tmp/home"], check=True)
         yield enter
         holding.stdin.close()
