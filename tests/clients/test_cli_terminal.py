@@ -101,7 +101,8 @@ def test_a_shell(sit_down):
     assert typist.ask("test -t 0 && test -t 2 && echo yes") == "yes\r\n"
     typist.resize(41, 111)
     assert typist.ask("while ! stty size | grep '41 111'; do :; done") == "41 111\r\n"
-    typist.type("sleep 1000; echo ended $?\n")
+    typist.type("sh -c 'echo be''gun; exec sleep 1000'; echo ended $?\n")
+    typist.until(b"begun\r\n")  # before, Ctrl-C may reach the shell alone
     typist.type(b"\x03")
     typist.type("\necho af''ter\n")
     typist.until(b"after\r\n")

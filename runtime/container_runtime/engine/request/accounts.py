@@ -58,6 +58,9 @@ def of_process(pid: int) -> Accounts:
     """
     with openat2.Root(f"/proc/{pid}/root") as root:
         passwd, group = (_read(root, path) for path in _FILES)
+    if passwd is None or group is None:
+        # With its end go the mounts that its root is composed of, but its own root before them (kernel: do_exit).
+        os.stat(f"/proc/{pid}/root")  # noqa: PTH116
     return passwd, group
 
 
