@@ -33,7 +33,8 @@ def same(case: Callable[..., Any]) -> Callable[..., None]:
             assert mine == KNOWN[name].ours, KNOWN[name].reason
             assert expected != KNOWN[name].ours, "this is no difference any more: take it off the list"
         else:
-            assert mine == expected  # ours == Docker's
+            # On a busy machine Docker now and then has no output of a container that ends at once.
+            assert mine == expected or mine == docker.again(request.node)  # ours == Docker's
 
     functools.update_wrapper(test, case)
     del test.__wrapped__
@@ -79,6 +80,10 @@ class Ahead:
         if item.nodeid not in self._answers:
             self._begin(item)
         return self._answers[item.nodeid].result()
+
+    def again(self, item: pytest.Item) -> Any:
+        """What a case returns when it is tried once more."""
+        return run(self._path, item)
 
     def close(self) -> None:
         """Begin no more, and wait for what runs."""

@@ -105,8 +105,11 @@ class Target:
 
     def names(self):
         """What the descriptors are of."""
-        descriptors = Path(f"/proc/{self.engine.process.pid}/fd").iterdir()
-        return sorted(str(descriptor.readlink()) for descriptor in descriptors)
+        found = []
+        for descriptor in Path(f"/proc/{self.engine.process.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed since
+                found.append(str(descriptor.readlink()))
+        return sorted(found)
 
 
 @pytest.fixture(scope="module")
