@@ -87,8 +87,8 @@ def _pack(engine: Engine, container: Container, base: str, places: list[str], co
             ):
                 for piece in archive:
                     file.write(piece)
-                parent, _, base = place.rstrip("/").rpartition("/")
-                with named(file, base) as content:
+                parent, _, name = place.rstrip("/").rpartition("/")
+                with named(file, name) as content:
                     member = tarfile.TarInfo(f"{number}.tar")
                     member.size = content.seek(0, io.SEEK_END)
                     content.seek(0)

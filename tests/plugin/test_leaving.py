@@ -199,8 +199,6 @@ def test_what_goes_wrong_after_the_last_test_that_was_run_is_a_warning(run: Run)
 @pytest.mark.parametrize("end", ["os._exit(1)", "os.kill(os.getpid(), signal.SIGINT)", "os.kill(os.getpid(), 9)"])
 @pytest.mark.parametrize("options", [[], ["-n1"]], ids=["alone", "xdist"])
 def test_an_end_in_between_leaves_nothing(run: Run, tmp_path: Path, end: str, options: list[str]) -> None:
-    if options:
-        pytest.importorskip("xdist")
     place = tmp_path / "place"
     run(
         *options,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _NUMBERS = {  # asm/unistd_64.h
     "write": 1, "rt_sigaction": 13, "rt_sigprocmask": 14, "dup2": 33, "execve": 59, "chdir": 80, "fchown": 93,
     "umask": 95, "setsid": 112, "setgroups": 116, "setresuid": 117, "setresgid": 119, "capset": 126, "prctl": 157,
-    "exit_group": 231, "keyctl": 250, "prlimit64": 302, "setns": 308, "seccomp": 317,
+    "keyctl": 250, "prlimit64": 302, "setns": 308, "seccomp": 317,
 }  # fmt: skip
 
 # long run(struct clone_args *, size_t, struct row *): the System V calling convention, syscall(2) for the kernel's.

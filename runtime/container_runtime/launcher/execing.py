@@ -67,11 +67,17 @@ def compile_calls(
         if step[0] == "own_streams":
             _own_streams(calls, stdio, step[1])
     calls.extend(_translated([step for step in steps if step[0] != "own_streams"], seccomp))
-    argv, environ = execution.program.vectors
-    for path in execution.candidates:
-        last = path == execution.candidates[-1]
-        calls.add("execve", path, argv, environ, ignoring=() if last else SEARCH_ON, step="exec", path=path)
+    add_search(calls, execution)
     return calls
+
+
+def add_search(calls: vfork.Calls, execution: Execution) -> None:
+    """The calls of ``Execution.start``: one for each place, of which the last one ends the child."""
+    argv, environ = execution.program.vectors
+    last = len(execution.candidates) - 1  # by its place: a PATH may name a directory twice
+    for index, path in enumerate(execution.candidates):
+        ignoring = SEARCH_ON if index < last else ()
+        calls.add("execve", path, argv, environ, ignoring=ignoring, step="exec", path=path)
 
 
 def _own_streams(calls: vfork.Calls, stdio: Sequence[int], uid: int) -> None:

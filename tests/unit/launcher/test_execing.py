@@ -66,15 +66,23 @@ def test_what_is_kept_is_bounded(monkeypatch):
     assert len(execing._kept) <= 64
 
 
-@on_x86
-def test_what_a_report_says_of_a_program_that_is_not_there():
-    execution = Execution({"args": ["x"], "env": ["PATH=/no:/neither"]})
+def searched(name, path):
+    """The exit status of a child that does nothing but look for a program, and what a report says."""
+    execution = Execution({"args": [name, "-c", "exit 4"], "env": [f"PATH={path}"]})
     calls = vfork.Calls()
-    for path in execution.candidates:
-        last = path == execution.candidates[-1]
-        ignoring = () if last else (errno.ENOENT,)
-        calls.add("execve", path, *execution.program.vectors, ignoring=ignoring, step="exec", path=path)
+    execing.add_search(calls, execution)
     pid, pidfd = calls.run(None)
     os.close(pidfd)
-    os.waitpid(pid, 0)
-    assert execing.error_of(calls, execution) == b"exec\0x\0" + str(errno.ENOENT).encode()
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), execing.error_of(calls, execution)
+
+
+@on_x86
+@pytest.mark.parametrize("path", ["/usr/bin", "/no:/usr/bin", "/no:/usr/bin:/no", "/no:/no:/usr/bin:/no:/neither"])
+def test_a_program_is_found_wherever_it_is(path):
+    assert searched("sh", path) == (4, b"")
+
+
+@on_x86
+@pytest.mark.parametrize("path", ["/no", "/no:/neither", "/no:/neither:/no"])
+def test_what_a_report_says_of_a_program_that_is_not_there(path):
+    assert searched("x", path) == (127, b"exec\0x\0" + str(errno.ENOENT).encode())
