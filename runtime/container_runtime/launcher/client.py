@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from container_runtime.errors import Conflict, EngineError, NotFound, StartError, Unavailable
+from container_runtime.launcher import messages
 from container_runtime.launcher.spawn import spawn
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from container_runtime.state.rundir import RunDirectory
 
-_MESSAGE_LIMIT = 1 << 20  # launcher.main.MESSAGE_LIMIT
 
 _NAMESPACE = re.compile(r"/proc/[0-9]+/ns/[a-z]+")
 
@@ -207,9 +207,9 @@ class Launcher:
         if self._dead.done() or self._closing:
             raise Unavailable("the launcher has ended, so no container can be started: start the engine again")
         data = marshal.dumps(message)
-        if len(data) > _MESSAGE_LIMIT:
+        if len(data) > messages.LIMIT:
             raise EngineError(
-                f"the container's configuration has {len(data)} bytes; at most {_MESSAGE_LIMIT} are taken"
+                f"the container's configuration has {len(data)} bytes; at most {messages.LIMIT} are taken"
             )
         future: asyncio.Future[dict[str, Any]] = self._loop.create_future()
         self._waiting[key] = future
@@ -244,7 +244,7 @@ class Launcher:
     def _receive(self) -> None:
         while True:
             try:
-                data = self._channel.recv(_MESSAGE_LIMIT)
+                data = self._channel.recv(messages.LIMIT)
             except BlockingIOError:
                 return
             except ConnectionResetError:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import _signal  # pyright: ignore[reportMissingImports]  the C modules: their wrappers import enum and selectors
 import _socket
-import array
 import errno
 import marshal
 import os
@@ -22,7 +21,7 @@ from container_runtime.cgroups import killing
 from container_runtime.cgroups.manager import Manager
 from container_runtime.kernel import syscalls as sys
 from container_runtime.kernel import userns
-from container_runtime.launcher import bounds, control, execing, operations, outside
+from container_runtime.launcher import bounds, control, execing, messages, operations, outside
 from container_runtime.launcher import child as children
 from container_runtime.launcher import entry as entries
 from container_runtime.launcher.fuse import Servers
@@ -37,9 +36,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from container_runtime.cgroups.manager import Group
-
-MESSAGE_LIMIT = 1 << 20
-"""Bytes of one message; a config.json above it is refused by the client."""
 
 QUIET = 0.003
 """Seconds without anything to do after which a spare is made, which takes a processor for about that long."""
@@ -86,7 +82,7 @@ class Launcher:
     def send(self, message: dict[str, Any]) -> None:
         """One answer or event; an engine that has gone is noticed by the loop."""
         try:
-            self.channel.send(marshal.dumps(message))
+            messages.send(self.channel, message)
         except OSError:
             self.alive = False
 
@@ -108,20 +104,12 @@ class Launcher:
         self._end()
 
     def _receive(self) -> None:
-        try:
-            data, ancillary, _, _ = self.channel.recvmsg(MESSAGE_LIMIT, 128, _socket.MSG_CMSG_CLOEXEC)
-        except ConnectionResetError:  # the engine went without reading our last answer
-            data, ancillary = b"", []
-        if not data:
+        message, descriptors = messages.receive(self.channel)
+        if message is None:
             self.alive = False
             return
-        descriptors = array.array("i")
-        for level, kind, content in ancillary:
-            if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
-                descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])
-        message = marshal.loads(data)  # noqa: S302  from our own engine, over a socket pair
         try:
-            self._do(message, list(descriptors))
+            self._do(message, descriptors)
         except OSError as error:
             self._refuse(message["id"], message["do"], error)
         except (KeyError, ValueError, TypeError) as error:

@@ -9,26 +9,23 @@ container is of another kind, the spare is of no use and is killed.
 from __future__ import annotations
 
 import _signal  # pyright: ignore[reportMissingImports]  the C module: the wrapper imports enum
-import _socket
-import array
-import marshal
 import os
 
 from container_runtime.kernel import filters
 from container_runtime.kernel import syscalls as sys
 from container_runtime.launcher import child as children
 from container_runtime.launcher import entry as entries
+from container_runtime.launcher import messages
 from container_runtime.launcher.operations import STAGED
 from container_runtime.launcher.rehearsal import rehearse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import _socket
     from typing import Any
 
     from container_runtime.cgroups.manager import Group, Manager
     from container_runtime.launcher.operations import Step
-
-_ORDER_LIMIT = 1 << 20  # bytes; main.MESSAGE_LIMIT
 
 
 class Kind:
@@ -61,9 +58,7 @@ class Spare:
         self.kind = kind
         self.group = group
         self.report, write_end = os.pipe2(os.O_CLOEXEC)
-        self.channel, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-        for end in (self.channel, theirs):
-            end.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, _ORDER_LIMIT)
+        self.channel, theirs = messages.pair()
         into = group.open()
         try:
             self.pid, self.pidfd = sys.clone3(kind.flags, into)
@@ -86,8 +81,7 @@ class Spare:
         Raises:
             OSError: it has died.
         """
-        rights = array.array("i", stdio)
-        self.channel.sendmsg([marshal.dumps(order)], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
+        messages.send(self.channel, order, stdio)
         self.channel.close()
 
     def discard(self) -> None:
@@ -152,13 +146,9 @@ def _wait_for_order(channel: _socket.socket, report: int, kind: Kind, task_files
     entries.enter(report, entries.Entry([], task_files, kind.cgroup_namespace))
     entries.run_steps(report, [("stage", stage), *kind.staged], child)
     os.close(child.root)
-    data, ancillary, _, _ = channel.recvmsg(_ORDER_LIMIT, 128, _socket.MSG_CMSG_CLOEXEC)
-    if not data:
+    order, stdio = messages.receive(channel)
+    if order is None:
         os._exit(0)  # the launcher has no use for it
-    stdio = array.array("i")
-    for _, _, content in ancillary:
-        stdio.frombytes(content)
-    order = marshal.loads(data)  # noqa: S302  from our own launcher, over a socket pair
     child.filter = filters.SeccompFilter(order["filter"])
-    entry = entries.Entry(list(stdio), order["task_files"], joined=order["joined"])
+    entry = entries.Entry(stdio, order["task_files"], joined=order["joined"])
     entries.run(report, entry, order["steps"], child, lambda: entries.Execution(order["process"]).start())

@@ -9,15 +9,13 @@ child (CLONE_PARENT). Where it is busy the launcher forks; where it has gone the
 from __future__ import annotations
 
 import _socket
-import array
 import errno
-import marshal
 import os
 import select
 
 from container_runtime.kernel import syscalls as sys
 from container_runtime.kernel import vfork
-from container_runtime.launcher import execing
+from container_runtime.launcher import execing, messages
 from container_runtime.launcher.entry import Execution
 from container_runtime.launcher.process import Process, clone_in
 
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
     Asked = tuple[str, str, Process]
     """Whose answer it is: the ids of the exec and of its container, and the first process of that."""
 
-_LIMIT = 1 << 20  # bytes; main.MESSAGE_LIMIT
 _CHANNEL, _OWN_NAMESPACE = 3, 4
 
 
@@ -74,9 +71,7 @@ class Starter:
         """Have the process, on a machine that can do it."""
         if self._channel is not None or not vfork.available():
             return
-        ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-        for end in (ours, theirs):
-            end.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, _LIMIT)
+        ours, theirs = messages.pair()
         try:
             pid, pidfd = sys.clone3(0)
             if pid == 0:
@@ -101,10 +96,9 @@ class Starter:
             return False
         target = asked[2]
         group = target.group.open()
-        rights = array.array("i", [*stdio, target.pidfd, *([] if group is None else [group])])
-        data = marshal.dumps({**order, "task_files": target.group.task_files})
+        descriptors = [*stdio, target.pidfd, *([] if group is None else [group])]
         try:
-            self._channel.sendmsg([data], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
+            messages.send(self._channel, {**order, "task_files": target.group.task_files}, descriptors)
         except OSError:  # it has gone, which is about to be noticed; or the order is too long
             return False
         finally:
@@ -117,16 +111,11 @@ class Starter:
         """What it says; an order that it went with has failed. None where it has gone without one."""
         assert self._channel is not None  # noqa: S101
         try:
-            data, ancillary, _, _ = self._channel.recvmsg(_LIMIT, 128, _socket.MSG_CMSG_CLOEXEC)
+            answer, found = messages.receive(self._channel)
         except BlockingIOError:
-            data, ancillary = b"", []
+            answer, found = None, []
         asked, self._asked = self._asked, None
-        found = array.array("i")
-        for _, _, content in ancillary:
-            found.frombytes(content)
-        if data:
-            answer = marshal.loads(data)  # noqa: S302  from our own process, over a socket pair
-        else:
+        if answer is None:
             self._bury()
             answer = {"failure": ("start", "", errno.ENOMEM)}  # with its child, for the container's memory limit
             if asked is not None:
@@ -156,28 +145,23 @@ def _serve(channel: int, namespace: int) -> None:
         os.closerange(_OWN_NAMESPACE + 1, os.sysconf("SC_OPEN_MAX"))
         socket = _socket.socket(fileno=_CHANNEL)
         while True:
-            data, ancillary, _, _ = socket.recvmsg(_LIMIT, 128, _socket.MSG_CMSG_CLOEXEC)
-            if not data:
+            order, descriptors = messages.receive(socket)
+            if order is None:
                 break
-            descriptors = array.array("i")
-            for _, _, content in ancillary:
-                descriptors.frombytes(content)
-            _obey(socket, marshal.loads(data), list(descriptors))  # noqa: S302  from the launcher
+            _obey(socket, order, descriptors)
     finally:
         os._exit(1)
 
 
 def _obey(socket: _socket.socket, order: dict[str, Any], descriptors: list[int]) -> None:
     answer: dict[str, Any] = {"failure": ("start", "", 0)}
-    rights: list[tuple[int, int, array.array[int]]] = []
+    made: list[int] = []
     try:
-        pidfd = _start(order, descriptors, answer)
-        descriptors.append(pidfd)
-        rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", [pidfd]))]
+        made.append(_start(order, descriptors, answer))
     except OSError as error:
         answer["failure"] = ("start", str(error.filename or ""), error.errno or errno.EIO)
-    socket.sendmsg([marshal.dumps(answer)], rights)
-    for descriptor in descriptors:
+    messages.send(socket, answer, made)
+    for descriptor in (*descriptors, *made):
         os.close(descriptor)
 
 
